@@ -1,0 +1,106 @@
+"""Registry of armed faults: what a simulated venue shall do wrong, and how often it already did.
+
+Tests, scenarios and the control URL arm faults; the venue's exchange and bindings ask `take` at the place where the
+fault would strike. Knows nothing of how a venue carries a fault out.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+VENUES = ("paradex", "vest")
+
+# Kind -> its parameters and their types. A parameter left out has the venue's default; an unknown one is an error.
+# An `int` that counts milliseconds or 1e-8 parts is never negative.
+KINDS: Mapping[str, Mapping[str, type]] = {
+    # on an order
+    "reject_order": {"code": str, "text": str},  # refused with this error, not executed
+    "partial_fill": {"fraction_e8": int},  # executed for this part of its size at most, the rest cancelled
+    "lose_reply": {},  # executed, the request is never answered
+    "drop_before": {},  # connection closed on arrival, order NOT executed
+    "drop_after": {},  # executed, connection dropped before the answer
+    "delay_reply": {"ms": int},  # executed at once, answered late
+    "late_fill": {"ms": int},  # answered at once, fill events late
+    "duplicate_events": {},  # every event of the order comes twice
+    "fill_before_ack": {},  # fill events come before the answer
+    # on streams
+    "drop_stream": {"link": str},  # close the connection now, without a close frame
+    "silent_stream": {"link": str, "ms": int},  # the connection stays open and says nothing
+    "gap": {"base": str},  # one book delta is lost (Paradex)
+}
+
+COUNT_MAX = 1_000_000  # a typing error in a count shall not arm a fault for ever
+PARAM_INT_MAX = 10**12  # far above any time in ms and any fraction; keeps arithmetic on it harmless
+
+
+@dataclass(slots=True)
+class Fault:
+    """One armed fault. count: how many more times it strikes."""
+
+    venue: str
+    kind: str
+    count: int = 1
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+class Faults:
+    """Armed faults in the order they were added; the oldest that fits strikes first."""
+
+    def __init__(self) -> None:
+        self._armed: list[Fault] = []
+        self._listeners: dict[str, list[Callable[[Fault], None]]] = {}
+        self.taken: Counter[tuple[str, str]] = Counter()  # (venue, kind) -> times it struck
+
+    def listen(self, venue: str, on_armed: Callable[[Fault], None]) -> None:
+        """Call back when a fault of this venue is armed: for kinds that strike at once, such as drop_stream.
+
+        The listener still consumes it with `take`; what nobody takes stays armed and visible.
+        """
+        self._listeners.setdefault(venue, []).append(on_armed)
+
+    def add(self, fault: Fault) -> None:
+        """Arm a fault. Raises ValueError, arming nothing, for an unknown venue, kind, count or parameter."""
+        _check(fault)
+        self._armed.append(fault)
+        for on_armed in self._listeners.get(fault.venue, ()):
+            on_armed(fault)
+
+    def take(self, venue: str, kind: str) -> Fault | None:
+        """Consume one use of the oldest armed fault of this kind; None when none is armed."""
+        for at, fault in enumerate(self._armed):
+            if fault.venue == venue and fault.kind == kind:
+                fault.count -= 1
+                if fault.count == 0:
+                    del self._armed[at]
+                self.taken[venue, kind] += 1
+                return fault
+        return None
+
+    def clear(self) -> int:
+        """Disarm everything; returns how many faults were still armed."""
+        cleared = len(self._armed)
+        self._armed.clear()
+        return cleared
+
+    def armed(self) -> list[dict[str, Any]]:
+        """Return what is armed, oldest first, as JSON."""
+        return [{"venue": f.venue, "kind": f.kind, "count": f.count, "params": dict(f.params)} for f in self._armed]
+
+
+def _check(fault: Fault) -> None:
+    if fault.venue not in VENUES:
+        raise ValueError(f"unknown venue {fault.venue!r}; one of {', '.join(VENUES)}")
+    known = KINDS.get(fault.kind)
+    if known is None:
+        raise ValueError(f"unknown fault kind {fault.kind!r}; one of {', '.join(KINDS)}")
+    if not 1 <= fault.count <= COUNT_MAX:
+        raise ValueError(f"count {fault.count} of {fault.kind} is not within 1 and {COUNT_MAX}")
+    for name, value in fault.params.items():
+        wanted = known.get(name)
+        if wanted is None:
+            raise ValueError(f"unknown parameter {name!r} of {fault.kind}; it has: {', '.join(known) or 'none'}")
+        if type(value) is not wanted:  # not isinstance: true is not a number of milliseconds
+            raise ValueError(f"parameter {name!r} of {fault.kind} must be {wanted.__name__}, not {value!r}")
+        if isinstance(value, int) and not 0 <= value <= PARAM_INT_MAX:
+            raise ValueError(f"parameter {name!r} of {fault.kind} is not within 0 and {PARAM_INT_MAX}: {value}")
