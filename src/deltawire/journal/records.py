@@ -1,0 +1,323 @@
+"""What the journal holds: one small flat record a fact, in the order it was learned. Says nothing of files or SQL.
+
+Written as JSON tagged by "type"; readers ignore fields they do not know, so a newer journal opens in an older reader.
+Numbers are integers: `_e8` in 1e-8 units, `_rate_e8` a rate in 1e-8 (one bps is 10_000), `_unix_ns` UTC. No secret is
+ever a field here (I9): of a signed order the journal keeps what identifies it, never the bytes.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from deltawire.core.events import (
+    Acked,
+    Closed,
+    FilledTotal,
+    FillSeen,
+    InDoubt,
+    NotFound,
+    NotSent,
+    OrderEvent,
+    Rejected,
+    Sent,
+)
+from deltawire.core.stamps import OrderStamps
+from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, VenueOrderId
+
+Leg = Literal["a", "b"]
+Mode = Literal["paper", "live"]
+PurposeName = Literal["entry", "exit", "repair", "unwind"]
+Kind = Literal["sent", "not_sent", "acked", "fill", "filled_total", "closed", "rejected", "in_doubt", "not_found"]
+Outcome = Literal["closed", "unwound", "nothing_filled", "stuck"]
+When = Literal["start", "timer", "reconnect", "shutdown"]
+
+
+class PairConfigured(msgspec.Struct, frozen=True, kw_only=True):
+    """One pair as this run trades it. size_e8: the most one entry may take."""
+
+    pair_id: str
+    venue_a: str
+    symbol_a: str
+    venue_b: str
+    symbol_b: str
+    size_e8: int
+
+
+class RunStarted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The bot came up. Everything until the next RunStarted belongs to this run.
+
+    simulated: the venues are simulators, so no figure of this run is money.
+    unclean_before: the run before this one has no clean RunEnded.
+    config_digest: a hash of the settings without secrets.
+    """
+
+    run_id: str
+    unix_ns: int
+    mono_ns: int
+    version: str
+    mode: Mode
+    simulated: bool
+    pairs: list[PairConfigured]
+    config_digest: str = ""
+    unclean_before: bool = False
+
+
+class InstrumentLoaded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The trading rules of one instrument as the venue gave them: what dust is, which fee was in force."""
+
+    venue: str
+    symbol: str
+    price_tick_e8: int
+    size_step_e8: int
+    size_min_e8: int
+    notional_min_e8: int
+    fee_rate_taker_e8: int
+    unix_ns: int
+
+
+class OrderIntended(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An order that may leave from now on. Appended before its bytes can be written (I6).
+
+    correlator: what the venue knows it by besides our id (request id, nonce). trade_id: of a presigned entry, the id
+    its trade will have if it opens.
+    """
+
+    client_id: str
+    trade_id: str
+    pair_id: str
+    leg: Leg
+    venue: str
+    symbol: str
+    side: Literal[1, 2]  # core.types.Side
+    size_e8: int
+    cap_price_e8: int
+    purpose: PurposeName
+    reduce_only: bool
+    correlator: int
+    signed_unix_ms: int
+    unix_ns: int
+
+
+class OrderObserved(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """Something was learned of an order: one core.events.OrderEvent, flat. See `observed` and `event_of`.
+
+    size_e8: of this fill (fill), or the running total (filled_total, closed); None where closed names none.
+    code: of a refusal. text: its words, or the reason.
+    """
+
+    client_id: str
+    kind: Kind
+    unix_ns: int
+    venue_order_id: str = ""
+    fill_id: str = ""
+    price_e8: int = 0
+    size_e8: int | None = None
+    notional_e8: int = 0
+    fee_e8: int = 0  # positive is paid
+    code: str = ""
+    text: str = ""
+
+
+class OrderTimed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The stamps of one order, once it is answered or given up."""
+
+    client_id: str
+    venue: str
+    stamps: OrderStamps
+
+
+class TradeOpened(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A round trip was decided. size_e8: the target of each leg, which no leg may pass (I1).
+
+    detected_spread_rate_e8: (sell price - buy price) over their mid, executable for the size, before any cost.
+    detected_edge_rate_e8: what was left of it after all costs; the entry threshold was compared with this.
+    """
+
+    trade_id: str
+    pair_id: str
+    buy_leg: Leg
+    size_e8: int
+    detected_spread_rate_e8: int
+    detected_edge_rate_e8: int
+    unix_ns: int
+
+
+class TradeStateChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    trade_id: str
+    state: str
+    reason: str
+    unix_ns: int
+
+
+class TradeClosed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A round trip is over. Spreads are signed so that positive is money to us, at entry and at exit, before fees.
+
+    Each spread is (sell price - buy price) over their mid; None where that side of the trade never happened.
+    pnl_e8: after fees. unhedged_ns_max: the longest time net delta was outside one lot. dust: signed position left.
+    """
+
+    trade_id: str
+    pair_id: str
+    outcome: Outcome
+    entry_detected_spread_rate_e8: int | None
+    entry_executed_spread_rate_e8: int | None
+    exit_detected_spread_rate_e8: int | None
+    exit_executed_spread_rate_e8: int | None
+    fees_e8: int
+    pnl_e8: int
+    unhedged_ns_max: int
+    dust_a_e8: int
+    dust_b_e8: int
+    opened_unix_ns: int
+    closed_unix_ns: int
+
+
+class PositionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One position as we count it and as the venue says. Signed: positive is long."""
+
+    venue: str
+    symbol: str
+    journal_e8: int
+    venue_e8: int
+    agree: bool
+
+
+class PositionsChecked(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    when: When
+    rows: list[PositionRow]
+    unix_ns: int
+
+
+class RunEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The bot went down on purpose. clean: it finished every step of its shutdown."""
+
+    run_id: str
+    clean: bool
+    flat: bool
+    agree: bool
+    reason: str
+    unix_ns: int
+
+
+Record = (
+    RunStarted
+    | InstrumentLoaded
+    | OrderIntended
+    | OrderObserved
+    | OrderTimed
+    | TradeOpened
+    | TradeStateChanged
+    | TradeClosed
+    | PositionsChecked
+    | RunEnded
+)
+
+_encoder = msgspec.json.Encoder()
+_decoder: "msgspec.json.Decoder[Record]" = msgspec.json.Decoder(Record)
+
+
+def encode(record: Record) -> bytes:
+    """Write one record as one line of JSON, without the line end."""
+    return _encoder.encode(record)
+
+
+def decode(payload: bytes | memoryview) -> Record:
+    """Read one record. Raises msgspec.DecodeError for bytes that are not one."""
+    return _decoder.decode(payload)
+
+
+def intended(
+    request: OrderRequest, *, pair_id: str, leg: Leg, correlator: int, signed_unix_ms: int, unix_ns: int
+) -> OrderIntended:
+    """Make the record of an order about to be possible."""
+    instrument = request.instrument
+    return OrderIntended(
+        client_id=request.client_id,
+        trade_id=request.trade_id,
+        pair_id=pair_id,
+        leg=leg,
+        venue=instrument.venue,
+        symbol=instrument.symbol,
+        side=1 if request.side == 1 else 2,
+        size_e8=request.size_e8,
+        cap_price_e8=request.cap_price_e8,
+        purpose=request.purpose.value,
+        reduce_only=request.reduce_only,
+        correlator=correlator,
+        signed_unix_ms=signed_unix_ms,
+        unix_ns=unix_ns,
+    )
+
+
+def instrument_loaded(instrument: Instrument, unix_ns: int) -> InstrumentLoaded:
+    return InstrumentLoaded(
+        venue=instrument.venue,
+        symbol=instrument.symbol,
+        price_tick_e8=instrument.price_tick_e8,
+        size_step_e8=instrument.size_step_e8,
+        size_min_e8=instrument.size_min_e8,
+        notional_min_e8=instrument.notional_min_e8,
+        fee_rate_taker_e8=instrument.fee_rate_taker_e8,
+        unix_ns=unix_ns,
+    )
+
+
+def observed(client_id: ClientOrderId, event: OrderEvent, unix_ns: int) -> OrderObserved:  # noqa: PLR0911 - one per kind
+    """Flatten an order event into its record."""
+    match event:
+        case Sent():
+            return OrderObserved(client_id=client_id, kind="sent", unix_ns=unix_ns)
+        case NotSent(reason):
+            return OrderObserved(client_id=client_id, kind="not_sent", unix_ns=unix_ns, text=reason)
+        case Acked(venue_order_id):
+            return OrderObserved(client_id=client_id, kind="acked", unix_ns=unix_ns, venue_order_id=venue_order_id)
+        case FillSeen(fill_id, price_e8, size_e8, fee_e8):
+            return OrderObserved(
+                client_id=client_id,
+                kind="fill",
+                unix_ns=unix_ns,
+                fill_id=fill_id,
+                price_e8=price_e8,
+                size_e8=size_e8,
+                fee_e8=fee_e8,
+            )
+        case FilledTotal(size_e8, notional_e8, fee_e8):
+            return OrderObserved(
+                client_id=client_id,
+                kind="filled_total",
+                unix_ns=unix_ns,
+                size_e8=size_e8,
+                notional_e8=notional_e8,
+                fee_e8=fee_e8,
+            )
+        case Closed(filled_e8, reason):
+            return OrderObserved(client_id=client_id, kind="closed", unix_ns=unix_ns, size_e8=filled_e8, text=reason)
+        case Rejected(code, text):
+            return OrderObserved(client_id=client_id, kind="rejected", unix_ns=unix_ns, code=code, text=text)
+        case InDoubt(reason):
+            return OrderObserved(client_id=client_id, kind="in_doubt", unix_ns=unix_ns, text=reason)
+        case NotFound():
+            return OrderObserved(client_id=client_id, kind="not_found", unix_ns=unix_ns)
+
+
+def event_of(record: OrderObserved) -> OrderEvent:  # noqa: PLR0911 - one per kind
+    """Rebuild the order event: the inverse of `observed`."""
+    match record.kind:
+        case "sent":
+            return Sent()
+        case "not_sent":
+            return NotSent(record.text)
+        case "acked":
+            return Acked(VenueOrderId(record.venue_order_id))
+        case "fill":
+            return FillSeen(record.fill_id, record.price_e8, record.size_e8 or 0, record.fee_e8)
+        case "filled_total":
+            return FilledTotal(record.size_e8 or 0, record.notional_e8, record.fee_e8)
+        case "closed":
+            return Closed(record.size_e8, record.text)
+        case "rejected":
+            return Rejected(record.code, record.text)
+        case "in_doubt":
+            return InDoubt(record.text)
+        case "not_found":
+            return NotFound()
