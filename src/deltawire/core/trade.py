@@ -1,0 +1,426 @@
+"""One round trip of a pair: both legs in, hold, both legs out, and every way in which that goes wrong. Pure.
+
+The trade looks at what filled, never at what was asked. While any order is unfinished or in doubt it waits; once all
+are final it compares the two legs and decides the one next step from the table below. It places nothing itself:
+`advance` returns commands, and the engine registers each order with `add` before its bytes can leave.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from deltawire.core.book import Book
+from deltawire.core.edge import Opportunity, PairRules, closing_spread_e8, slipped, spread_rate_e8
+from deltawire.core.events import OrderEvent
+from deltawire.core.money import E8, ceil_to, floor_to, notional_e8
+from deltawire.core.order import Order, OrderState, apply
+from deltawire.core.types import ClientOrderId, OrderRequest, Purpose, Side, TradeId
+
+# A step that did not go through is tried again after this long, doubled each time up to the maximum: long enough for a
+# venue's refusal (rate limit, stale index) to pass, short enough against max_unhedged_ms.
+RETRY_NS_MIN = 50_000_000
+RETRY_NS_MAX = 2_000_000_000
+# Unwinds and closes are bounded in count too; past it the trade is STUCK and a person is called.
+ATTEMPTS_MAX = 20
+
+
+class Phase(Enum):
+    ENTERING = "entering"
+    REPAIRING = "repairing"  # asking again for what the lagging leg misses
+    UNWINDING = "unwinding"  # giving back what the leading leg has too much
+    HOLDING = "holding"
+    EXITING = "exiting"
+    STUCK = "stuck"  # bounds used up with something still on: alarmed, waits for a person
+    CLOSED = "closed"
+
+
+class Finding(Enum):
+    """What the settled legs show."""
+
+    EMPTY = "empty"  # nothing on, on either leg
+    HEDGED = "hedged"  # both legs on, net delta under one lot
+    MISSING = "missing"  # one leg behind, and asking again is allowed
+    EXCESS = "excess"  # one leg behind, and asking again is not
+    REMAINS = "remains"  # closing, and something is still on
+    EXHAUSTED = "exhausted"  # attempts used up
+    EXIT = "exit"  # told to close
+
+
+ENTERING, REPAIRING, UNWINDING, HOLDING, EXITING, STUCK, CLOSED = Phase
+
+NEXT: dict[Phase, dict[Finding, Phase]] = {
+    ENTERING: {
+        Finding.EMPTY: CLOSED,
+        Finding.HEDGED: HOLDING,
+        Finding.MISSING: REPAIRING,
+        Finding.EXCESS: UNWINDING,
+    },
+    REPAIRING: {
+        Finding.EMPTY: CLOSED,
+        Finding.HEDGED: HOLDING,
+        Finding.MISSING: REPAIRING,
+        Finding.EXCESS: UNWINDING,
+    },
+    UNWINDING: {
+        Finding.EMPTY: CLOSED,
+        Finding.HEDGED: HOLDING,  # the smaller leg is matched: it is a smaller trade now
+        Finding.EXCESS: UNWINDING,
+        Finding.EXHAUSTED: STUCK,
+    },
+    HOLDING: {
+        Finding.HEDGED: HOLDING,
+        Finding.EXCESS: UNWINDING,  # a fill told late
+        Finding.EMPTY: CLOSED,
+        Finding.EXIT: EXITING,
+    },
+    EXITING: {
+        Finding.EMPTY: CLOSED,
+        Finding.REMAINS: EXITING,
+        Finding.EXHAUSTED: STUCK,
+    },
+    STUCK: {
+        Finding.EMPTY: CLOSED,
+        Finding.EXIT: EXITING,  # a person said flatten: the count begins anew
+    },
+    CLOSED: {
+        Finding.EMPTY: CLOSED,
+        Finding.REMAINS: EXITING,  # a fill told after the end
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Send this order. The engine gives it a client id and hands the result to Trade.add."""
+
+    leg: int
+    side: Side
+    size_e8: int
+    cap_price_e8: int
+    purpose: Purpose
+    reduce_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseChanged:
+    phase: Phase
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A person should look: exposure past its time bound, or attempts used up."""
+
+    text: str
+
+
+Command = Place | PhaseChanged | Alarm
+
+
+@dataclass(slots=True, eq=False)
+class Trade:
+    """State of one round trip. One owner (the engine's trader of the pair) mutates it through its methods."""
+
+    trade_id: TradeId
+    rules: PairRules
+    lot_e8: int  # net delta under it is dust; see lot_at
+    buy_leg: int
+    opened_mono_ns: int
+    entry_spread_e8: int  # detected when the entry was decided
+    entry_edge_e8: int
+    phase: Phase = ENTERING
+    orders: dict[ClientOrderId, Order] = field(default_factory=dict)
+    legs: dict[ClientOrderId, int] = field(default_factory=dict)
+    exit_spread_e8: int | None = None  # detected when the exit was decided
+    exit_reason: str = ""
+    held_since_mono_ns: int = 0
+    unhedged_since_mono_ns: int = 0  # 0 while hedged
+    unhedged_ns_max: int = 0
+    repairs: int = 0
+    attempts: int = 0
+    not_before_mono_ns: int = 0
+    waiting_since_mono_ns: int = 0  # since when a venue we need was not ready
+    alarmed: bool = False
+    released: bool = False  # a person let a stuck trade try again
+    forced: bool = False  # closing by order of a person, a limit or a shutdown: caps are the wide ones
+
+    # ---- what is told to the trade -----------------------------------------------------------------------------
+
+    def add(self, leg: int, request: OrderRequest) -> None:
+        """Register an order before its bytes can leave."""
+        if request.client_id in self.orders:
+            raise ValueError(f"client id used twice: {request.client_id}")
+        self.orders[request.client_id] = Order(request)
+        self.legs[request.client_id] = leg
+
+    def on_order(self, client_id: ClientOrderId, event: OrderEvent, now_mono_ns: int) -> None:
+        """Account for news of an order. Raises IllegalTransition, with the trade unchanged."""
+        self.orders[client_id] = apply(self.orders[client_id], event)
+        self._watch_delta(now_mono_ns)
+
+    def want_exit(self, reason: str, books: tuple[Book, Book], *, forced: bool = False) -> None:
+        """Ask for a close. From HOLDING (or STUCK) the next `advance` sends it; before that it waits for the entry."""
+        if not self.exit_reason or forced:
+            self.exit_reason = reason
+        if self.exit_spread_e8 is None:
+            self.exit_spread_e8 = closing_spread_e8(books, self.buy_leg, self.matched_e8)
+        self.forced = self.forced or forced
+        if self.phase is STUCK:
+            self.released, self.alarmed = True, False
+
+    # ---- what it shows -----------------------------------------------------------------------------------------
+
+    def position_e8(self, leg: int) -> int:
+        """Return the signed position of a leg by what filled."""
+        return sum(
+            order.request.side.sign * order.filled_e8
+            for client_id, order in self.orders.items()
+            if self.legs[client_id] == leg
+        )
+
+    @property
+    def delta_e8(self) -> int:
+        return self.position_e8(0) + self.position_e8(1)
+
+    @property
+    def matched_e8(self) -> int:
+        """Return the size that is on both legs."""
+        return min(abs(self.position_e8(0)), abs(self.position_e8(1)))
+
+    @property
+    def unfinished(self) -> list[Order]:
+        return [order for order in self.orders.values() if not order.is_final]
+
+    @property
+    def in_doubt(self) -> list[Order]:
+        return [order for order in self.orders.values() if order.state is OrderState.UNKNOWN]
+
+    @property
+    def fees_e8(self) -> int:
+        return sum(order.fee_e8 for order in self.orders.values())
+
+    @property
+    def pnl_e8(self) -> int:
+        """Return money made after fees, by fills alone; it means profit only once both legs are closed."""
+        return sum(-o.request.side.sign * o.notional_e8 for o in self.orders.values()) - self.fees_e8
+
+    def executed_spread_e8(self, purposes: Iterable[Purpose]) -> int | None:
+        """Return the executed (sell - buy) / mid rate over these purposes; None unless both sides filled and priced."""
+        wanted = frozenset(purposes)
+        sizes, notionals = [0, 0], [0, 0]
+        for order in self.orders.values():
+            if order.request.purpose in wanted and order.filled_e8:
+                if not order.is_priced:
+                    return None
+                at = 0 if order.request.side is Side.BUY else 1
+                sizes[at] += order.filled_e8
+                notionals[at] += order.notional_e8
+        if 0 in sizes:
+            return None
+        # Compared per unit of size: after partial fills the two sides differ by dust.
+        buy_e8, sell_e8 = (notional * E8 // size for notional, size in zip(notionals, sizes, strict=True))
+        return spread_rate_e8(buy_e8, sell_e8)
+
+    # ---- deciding ----------------------------------------------------------------------------------------------
+
+    def open(self, found: Opportunity) -> list[Command]:
+        """Return both entry orders."""
+        sell_leg = 1 - self.buy_leg
+        slip_e8 = self.rules.slippage_e8
+        return [
+            self._place(self.buy_leg, Side.BUY, found.size_e8, found.buy_worst_e8, slip_e8, Purpose.ENTRY),
+            self._place(sell_leg, Side.SELL, found.size_e8, found.sell_worst_e8, slip_e8, Purpose.ENTRY),
+        ]
+
+    def advance(self, books: tuple[Book, Book], ready: tuple[bool, bool], now_mono_ns: int) -> list[Command]:
+        """Return what to do next; nothing while an order is unfinished, a retry is paced, or all is well.
+
+        Call after every order event and on a timer. books may be stale or invalid: closing then uses the last
+        prices known with the wide cap (I8). ready says which venue can take an order now.
+        """
+        commands = self._overdue(now_mono_ns)
+        # A step may settle into a state that has a next step at once (hedged, and an exit is already wanted).
+        while not self.unfinished and now_mono_ns >= self.not_before_mono_ns:
+            finding = self._finding(books, ready, now_mono_ns)
+            after = NEXT[self.phase].get(finding) if finding is not None else None
+            if finding is None or after is None:
+                break
+            changed = after is not self.phase
+            if changed:
+                commands.extend(self._enter(after, finding, now_mono_ns))
+            places = self._act(after, books, ready, now_mono_ns)
+            commands.extend(places)
+            if places or not changed:
+                break
+        return commands
+
+    def _enter(self, phase: Phase, finding: Finding, now_mono_ns: int) -> list[Command]:
+        self.phase = phase
+        self.attempts, self.waiting_since_mono_ns, self.not_before_mono_ns = 0, 0, 0
+        self.released = False
+        if phase is HOLDING:
+            self.held_since_mono_ns = now_mono_ns
+        changed: list[Command] = [PhaseChanged(phase, finding.value)]
+        if phase is STUCK:
+            legs = f"{self.position_e8(0)}, {self.position_e8(1)}"
+            changed.append(Alarm(f"trade {self.trade_id} stuck with legs {legs} e-8"))
+        return changed
+
+    def _finding(self, books: tuple[Book, Book], ready: tuple[bool, bool], now_mono_ns: int) -> Finding | None:
+        positions = (self.position_e8(0), self.position_e8(1))
+        if positions == (0, 0):
+            return Finding.EMPTY
+        if self.phase is STUCK:
+            return Finding.EXIT if self.released else None
+        if self.phase in (EXITING, CLOSED):
+            return Finding.EXHAUSTED if self.phase is EXITING and self._exhausted else Finding.REMAINS
+        if 0 not in positions and abs(sum(positions)) < self.lot_e8:
+            return Finding.EXIT if self.exit_reason and self.phase is HOLDING else Finding.HEDGED
+        return self._uneven(books, ready, now_mono_ns)
+
+    def _uneven(self, books: tuple[Book, Book], ready: tuple[bool, bool], now_mono_ns: int) -> Finding | None:
+        if self.phase is UNWINDING and self._exhausted:
+            return Finding.EXHAUSTED
+        if self.phase in (ENTERING, REPAIRING):
+            return self._missing_or_excess(books, ready, now_mono_ns)
+        return Finding.EXCESS
+
+    @property
+    def _exhausted(self) -> bool:
+        return self.attempts >= ATTEMPTS_MAX
+
+    def _missing_or_excess(
+        self, books: tuple[Book, Book], ready: tuple[bool, bool], now_mono_ns: int
+    ) -> Finding | None:
+        """Decide between asking the lagging leg again and giving back the leading one."""
+        lag = self._lagging
+        if self.exit_reason or self.repairs >= self.rules.repairs_max:
+            return Finding.EXCESS
+        if not ready[lag]:
+            # Its venue may be back in a moment; half the time bound is left for the unwind.
+            self.waiting_since_mono_ns = self.waiting_since_mono_ns or now_mono_ns
+            waited_ns = now_mono_ns - self.waiting_since_mono_ns
+            return None if waited_ns < self.rules.unhedged_ns_max // 2 else Finding.EXCESS
+        return Finding.MISSING if self._repair(books) is not None else Finding.EXCESS
+
+    @property
+    def _lagging(self) -> int:
+        return 0 if abs(self.position_e8(0)) < abs(self.position_e8(1)) else 1
+
+    def _act(self, phase: Phase, books: tuple[Book, Book], ready: tuple[bool, bool], now_mono_ns: int) -> list[Command]:
+        places: list[Command] = []
+        if phase is REPAIRING:
+            repair = self._repair(books)
+            if repair is not None:
+                self.repairs += 1
+                places.append(repair)
+        elif phase is UNWINDING:
+            places.extend(self._reduce(1 - self._lagging, abs(self.delta_e8), Purpose.UNWIND, books, ready))
+        elif phase is EXITING:
+            for leg in (0, 1):
+                places.extend(self._reduce(leg, abs(self.position_e8(leg)), Purpose.EXIT, books, ready))
+        if places:
+            self.attempts += 1
+            self._pace(now_mono_ns)
+        return places
+
+    def _pace(self, now_mono_ns: int) -> None:
+        """Set when the next step may follow this one; the first follows at once."""
+        delay_ns = 0 if self.attempts <= 1 else min(RETRY_NS_MIN << min(self.attempts - 2, 10), RETRY_NS_MAX)
+        self.not_before_mono_ns = now_mono_ns + delay_ns
+
+    def _repair(self, books: tuple[Book, Book]) -> Place | None:
+        """Return the order for what the lagging leg misses, or None where it cannot pay or cannot be sent."""
+        lag = self._lagging
+        lead_filled_e8, lead_notional_e8 = self._entered(1 - lag)
+        if lead_filled_e8 == 0:
+            return None
+        instrument = self.rules.legs[lag]
+        side = Side.BUY if lag == self.buy_leg else Side.SELL
+        size_e8 = floor_to(abs(self.delta_e8), instrument.size_step_e8)
+        # The edge left after the first fill: at this price the round trip still pays its fees and its exit.
+        costs_e8 = self.rules.fees_round_trip_e8 + self.rules.exit_spread_e8
+        lead_price_e8 = lead_notional_e8 * E8 // lead_filled_e8
+        cap_e8 = instrument.cap(side, lead_price_e8 - side.sign * (lead_price_e8 * costs_e8 // E8))
+        reachable = books[lag].walk(side, size_e8)
+        beyond = reachable.worst_price_e8 * side.sign > cap_e8 * side.sign
+        if reachable.size_e8 < size_e8 or beyond or not _sendable(self.rules, lag, size_e8, cap_e8):
+            return None
+        return Place(lag, side, size_e8, cap_e8, Purpose.REPAIR, reduce_only=False)
+
+    def _entered(self, leg: int) -> tuple[int, int]:
+        """Return (size, notional) of what entry and repair orders of a leg filled, for its average price."""
+        orders = [
+            order
+            for client_id, order in self.orders.items()
+            if self.legs[client_id] == leg and order.request.purpose in (Purpose.ENTRY, Purpose.REPAIR)
+        ]
+        if not all(order.is_priced for order in orders):
+            return 0, 0
+        return sum(o.filled_e8 for o in orders), sum(o.notional_e8 for o in orders)
+
+    def _reduce(
+        self, leg: int, size_e8: int, purpose: Purpose, books: tuple[Book, Book], ready: tuple[bool, bool]
+    ) -> list[Place]:
+        """Return the order that takes size_e8 off a leg's position, if its venue can take one now."""
+        position_e8 = self.position_e8(leg)
+        size_e8 = floor_to(min(size_e8, abs(position_e8)), self.rules.legs[leg].size_step_e8)
+        if size_e8 == 0 or not ready[leg]:
+            return []
+        side = Side.SELL if position_e8 > 0 else Side.BUY
+        reachable = books[leg].walk(side, size_e8)
+        price_e8 = reachable.worst_price_e8 if reachable.size_e8 == size_e8 else self._last_price_e8(leg, books)
+        calm = purpose is Purpose.EXIT and not self.forced and self.attempts == 0 and reachable.size_e8 == size_e8
+        slip_e8 = self.rules.slippage_e8 if calm else self.rules.emergency_e8
+        return [self._place(leg, side, size_e8, price_e8, slip_e8, purpose)]
+
+    def _last_price_e8(self, leg: int, books: tuple[Book, Book]) -> int:
+        """Return the best price to reason from without a usable book: other venue's mid, else our own fills."""
+        for at in (leg, 1 - leg):
+            if books[at].two_sided:
+                return books[at].mid_e8()
+        filled = [o for o in self.orders.values() if o.filled_e8 and o.is_priced]
+        if filled:
+            return filled[-1].notional_e8 * E8 // filled[-1].filled_e8
+        return max(order.request.cap_price_e8 for order in self.orders.values())
+
+    def _place(self, leg: int, side: Side, size_e8: int, price_e8: int, slip_e8: int, purpose: Purpose) -> Place:
+        cap_e8 = slipped(self.rules.legs[leg], side, price_e8, slip_e8)
+        return Place(leg, side, size_e8, cap_e8, purpose, reduce_only=purpose in (Purpose.EXIT, Purpose.UNWIND))
+
+    # ---- watching the clock ------------------------------------------------------------------------------------
+
+    def _watch_delta(self, now_mono_ns: int) -> None:
+        """Keep the longest stretch with a net delta of a lot or more (I2)."""
+        unhedged = abs(self.delta_e8) >= self.lot_e8
+        if self.unhedged_since_mono_ns:
+            self.unhedged_ns_max = max(self.unhedged_ns_max, now_mono_ns - self.unhedged_since_mono_ns)
+        if unhedged and not self.unhedged_since_mono_ns:
+            self.unhedged_since_mono_ns = now_mono_ns
+        elif not unhedged:
+            self.unhedged_since_mono_ns = 0
+            self.alarmed = False
+
+    def _overdue(self, now_mono_ns: int) -> list[Command]:
+        self._watch_delta(now_mono_ns)
+        since_ns = self.unhedged_since_mono_ns
+        if not since_ns or self.alarmed or now_mono_ns - since_ns <= self.rules.unhedged_ns_max:
+            return []
+        self.alarmed = True
+        return [
+            Alarm(f"trade {self.trade_id} unhedged for {(now_mono_ns - since_ns) // 1_000_000} ms: {self.delta_e8}e-8")
+        ]
+
+
+def _sendable(rules: PairRules, leg: int, size_e8: int, price_e8: int) -> bool:
+    instrument = rules.legs[leg]
+    return size_e8 >= instrument.size_min_e8 > 0 and notional_e8(price_e8, size_e8) >= instrument.notional_min_e8
+
+
+def lot_at(rules: PairRules, price_e8: int) -> int:
+    """Return the smallest net delta worth a hedge: one step of both venues, and enough for both minimum notionals.
+
+    A tenth is added to the minimum notional's size, because the price moves while the trade is open.
+    """
+    smallest_e8 = max(leg.notional_min_e8 for leg in rules.legs) * E8 * 11 // (10 * price_e8)
+    return max(rules.lot_e8, ceil_to(smallest_e8, rules.lot_e8))
