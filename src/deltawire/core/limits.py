@@ -1,0 +1,141 @@
+"""The one gate every order passes (I7). Only this module makes an Approved, and only an Approved can be sent.
+
+Two questions are kept apart: may this *order* leave (size, notional, price, rate: asked of every order), and may
+a new *trade* begin (freshness, pause, loss, doubt: asked of entries only, so that exits are never blocked, I8).
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from deltawire.core.book import Book
+from deltawire.core.money import BPS_E8, E8, notional_e8
+from deltawire.core.types import OrderRequest, Purpose, Side
+
+WINDOW_NS = 60_000_000_000  # orders are counted over one minute
+# Share of the order budget that entries may not touch: a repair, an unwind and two closes must always find room.
+EXIT_RESERVE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Settings of the gate; one set for the whole bot. 0 is never "no limit": every limit is in force."""
+
+    order_notional_e8_max: int
+    orders_per_minute_max: int
+    open_pairs_max: int
+    daily_loss_e8_max: int
+    quote_age_ns_max: dict[str, int]  # by venue, local receipt
+    venue_age_ns_max: int  # by the venue's own stamp, where it has one
+    book_spread_e8_max: int
+    price_cap_e8_max: int  # how far a cap may lie from the book it was made from, as a rate
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the gate said no: the rule, the value and its limit, in words."""
+
+    rule: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """An order that passed the gate. Made by Gate.approve and nowhere else."""
+
+    request: OrderRequest
+
+
+@dataclass(slots=True, eq=False)
+class Gate:
+    """The limits with the little they remember: when orders left, what was lost today."""
+
+    limits: Limits
+    sent_mono_ns: deque[int] = field(default_factory=deque)
+    halted: str = ""  # why entries are off for good; "" while they are not
+    lost_today_e8: int = 0  # realised loss of closed trades since the day began, positive is lost
+
+    def approve(self, request: OrderRequest, reference_price_e8: int, now_mono_ns: int) -> Approved | Refusal:
+        """Check one order. reference_price_e8: the price its cap was made from, 0 when there is none.
+
+        Exits, repairs and unwinds have room in the rate that entries cannot use, and no notional limit of their own:
+        their size is bounded by what filled.
+        """
+        refusal = self._size_refusal(request) or self._price_refusal(request, reference_price_e8)
+        if refusal is None and not self._has_room(now_mono_ns, is_entry=request.purpose is Purpose.ENTRY):
+            limit = self.limits.orders_per_minute_max
+            refusal = Refusal("orders_per_minute", f"{len(self.sent_mono_ns)} orders in a minute, limit {limit}")
+        if refusal is not None:
+            return refusal
+        self.sent_mono_ns.append(now_mono_ns)
+        return Approved(request)
+
+    def halt(self, why: str) -> None:
+        """Latch: no entry until a person starts the bot anew. Exits go on (I8)."""
+        self.halted = self.halted or why
+
+    def _size_refusal(self, request: OrderRequest) -> Refusal | None:
+        if request.size_e8 <= 0:
+            return Refusal("size", f"size {request.size_e8}e-8 is not positive ({request.client_id})")
+        notional = notional_e8(request.cap_price_e8, request.size_e8)
+        if request.purpose is Purpose.ENTRY and notional > self.limits.order_notional_e8_max:
+            limit = self.limits.order_notional_e8_max
+            return Refusal("order_notional", f"notional {notional}e-8 over {limit}e-8 ({request.client_id})")
+        return None
+
+    def _price_refusal(self, request: OrderRequest, reference_price_e8: int) -> Refusal | None:
+        if request.cap_price_e8 <= 0:
+            return Refusal("price_cap", f"an order without a price cap is never sent ({request.client_id})")
+        if not self._cap_is_near(request, reference_price_e8):
+            text = f"cap {request.cap_price_e8}e-8 too far from {reference_price_e8}e-8 ({request.client_id})"
+            return Refusal("price_cap", text)
+        return None
+
+    def _cap_is_near(self, request: OrderRequest, reference_price_e8: int) -> bool:
+        if reference_price_e8 <= 0:
+            return True
+        past_e8 = (request.cap_price_e8 - reference_price_e8) * request.side.sign
+        return past_e8 * E8 <= reference_price_e8 * self.limits.price_cap_e8_max
+
+    def _has_room(self, now_mono_ns: int, *, is_entry: bool) -> bool:
+        while self.sent_mono_ns and now_mono_ns - self.sent_mono_ns[0] > WINDOW_NS:
+            self.sent_mono_ns.popleft()
+        reserve = EXIT_RESERVE if is_entry else 0
+        return len(self.sent_mono_ns) + reserve < self.limits.orders_per_minute_max
+
+    def entry_refusal(
+        self, books: Iterable[Book], open_pairs: int, now_mono_ns: int, now_unix_ns: int
+    ) -> Refusal | None:
+        """Say why no trade may begin now, or None. Never asked about exits."""
+        if self.halted:
+            return Refusal("halted", self.halted)
+        if open_pairs >= self.limits.open_pairs_max:
+            return Refusal("open_pairs", f"{open_pairs} pairs open, limit {self.limits.open_pairs_max}")
+        if self.lost_today_e8 >= self.limits.daily_loss_e8_max:
+            return Refusal("daily_loss", f"lost {self.lost_today_e8}e-8 today, limit {self.limits.daily_loss_e8_max}")
+        for book in books:
+            refusal = self._book_refusal(book, now_mono_ns, now_unix_ns)
+            if refusal is not None:
+                return refusal
+        return None
+
+    def _book_refusal(self, book: Book, now_mono_ns: int, now_unix_ns: int) -> Refusal | None:
+        where = f"{book.venue} {book.symbol}"
+        if not book.valid or not book.two_sided:
+            return Refusal("book", f"{where}: {book.why_invalid or 'one side is empty'}")
+        age_ns = now_mono_ns - book.received_mono_ns
+        if age_ns > self.limits.quote_age_ns_max[book.venue]:
+            return Refusal("quote_age", f"{where}: quote is {age_ns // 1_000_000} ms old")
+        if book.venue_unix_ns and now_unix_ns - book.venue_unix_ns > self.limits.venue_age_ns_max:
+            late_ms = (now_unix_ns - book.venue_unix_ns) // 1_000_000
+            return Refusal("quote_age", f"{where}: venue stamp is {late_ms} ms old")
+        bid_e8, ask_e8 = book.bids[0][0], book.asks[0][0]
+        if (ask_e8 - bid_e8) * E8 > self.limits.book_spread_e8_max * bid_e8:
+            return Refusal("book_spread", f"{where}: {(ask_e8 - bid_e8) * E8 // bid_e8 // BPS_E8} bps wide")
+        return None
+
+
+def reference_price_e8(book: Book, side: Side) -> int:
+    """Return the best price an aggressor on this side would meet, 0 when the book shows none."""
+    levels = book.asks if side is Side.BUY else book.bids
+    return levels[0][0] if levels else 0
