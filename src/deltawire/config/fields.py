@@ -1,0 +1,171 @@
+"""The kinds of setting: text in the file, an exact int in the program. Each refusal says what would be right.
+
+Names carry the unit of the int: `_e8` money and rates in 1e-8 (one bps is 10_000), `_ns` durations.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from deltawire.core.money import BPS_E8, E8, format_e8, parse_e8
+
+_COUNT = re.compile(r"[0-9]{1,9}")
+_NAME = re.compile(r"[A-Za-z0-9_]{1,12}")
+_SYMBOL = re.compile(r"[A-Z0-9]{1,20}(-[A-Z0-9]{1,20}){1,3}")
+_NS_OF_MS = 10**6
+
+
+def refusal(wrong: str, right: str) -> PydanticCustomError:
+    """Make the error of a validator. The texts go to the person as they are."""
+    return PydanticCustomError("refused", "{wrong}; {right}", {"wrong": wrong, "right": right})
+
+
+def shown(value: Any) -> str:
+    """Quote a value for a message, shortened."""
+    if isinstance(value, dict | list):
+        return "a " + ("section" if isinstance(value, dict) else "list")
+    return "nothing" if value is None else f'"{str(value)[:40]}"'
+
+
+def _decimal_e8(value: Any, low_e8: int, high_e8: int, unit: str) -> int:
+    span = f"from {format_e8(low_e8)} to {format_e8(high_e8)}"
+    right = f"write {unit} as a plain decimal {span}"
+    if not isinstance(value, str):
+        raise refusal(f"{shown(value)} is not a number", right)
+    try:
+        value_e8 = parse_e8(value)
+    except ValueError as e:
+        raise refusal(f"{shown(value)} is {e.args[0].partition(':')[0]}", right) from None
+    if not low_e8 <= value_e8 <= high_e8:
+        raise refusal(f"{shown(value)} is out of range", right)
+    return value_e8
+
+
+def _decimal(low: str, high: str, unit: str) -> BeforeValidator:
+    return BeforeValidator(lambda value: _decimal_e8(value, parse_e8(low), parse_e8(high), unit))
+
+
+def _bps(low: str, high: str) -> BeforeValidator:
+    """One bps is 1e4 in the 1e-8 scale, so four places of a bps are exact and a fifth is refused."""
+
+    def read(value: Any) -> int:
+        bps_e8 = _decimal_e8(value, parse_e8(low), parse_e8(high), "basis points (1 = 0.01 %)")
+        rate_e8, lost = divmod(bps_e8 * BPS_E8, E8)
+        if lost:
+            raise refusal(f"{shown(value)} has more than 4 places", "round it to 0.0001 bps")
+        return rate_e8
+
+    return BeforeValidator(read)
+
+
+def _duration(low: str, high: str, *, unit: str, unit_ns: int) -> BeforeValidator:
+    """unit_ns: how many nanoseconds one unit is."""
+
+    def read(value: Any) -> int:
+        ns, lost = divmod(_decimal_e8(value, parse_e8(low), parse_e8(high), unit) * unit_ns, E8)
+        if lost:
+            raise refusal(f"{shown(value)} is finer than a nanosecond", "round it")
+        return ns
+
+    return BeforeValidator(read)
+
+
+def _reader_of_count(low: int, high: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        right = f"write a whole number from {low} to {high}"
+        if not isinstance(value, str) or not _COUNT.fullmatch(value):
+            raise refusal(f"{shown(value)} is not a whole number", right)
+        if not low <= int(value) <= high:
+            raise refusal(f"{shown(value)} is out of range", right)
+        return int(value)
+
+    return read
+
+
+def _count(low: int, high: int) -> BeforeValidator:
+    return BeforeValidator(_reader_of_count(low, high))
+
+
+def _whole_ms(low: int, high: int) -> BeforeValidator:
+    count = _reader_of_count(low, high)
+    return BeforeValidator(lambda value: count(value) * _NS_OF_MS)
+
+
+def _pattern(pattern: re.Pattern[str], right: str) -> BeforeValidator:
+    def read(value: Any) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise refusal(f"{shown(value)} does not fit", right)
+        return value
+
+    return BeforeValidator(read)
+
+
+def _url(scheme: str) -> BeforeValidator:
+    def read(value: Any) -> str:
+        right = f"write a URL such as {scheme}://host/path"
+        try:
+            parts = urlsplit(value if isinstance(value, str) else "")
+            host, user, _ = parts.hostname, parts.username, parts.port
+        except ValueError:
+            raise refusal(f"{shown(value)} is not a URL", right) from None
+        if user is not None:
+            raise refusal("a URL with a user name in it", "take `user:password@` out; keys belong into .env")
+        if parts.scheme != scheme or not host:
+            raise refusal(f"{shown(value)} is not a {scheme} URL", right)
+        return str(value)
+
+    return BeforeValidator(read)
+
+
+def _path(value: Any, info: ValidationInfo) -> Path:
+    if not isinstance(value, str) or not value or value.startswith("~") or "\0" in value:
+        raise refusal(f"{shown(value)} is not a path", "write an absolute path, or one from this file's folder (no ~)")
+    base: Path = info.context["folder"] if info.context else Path()
+    return base / value
+
+
+def _existing(value: Any, info: ValidationInfo) -> Path:
+    path = _path(value, info)
+    if not path.is_file():
+        raise refusal(
+            f"there is no file {path}", "name a PEM file with the venue's certificate authority, or drop the key"
+        )
+    return path
+
+
+def _socket(value: Any, info: ValidationInfo) -> Path:
+    path = _path(value, info)
+    if len(str(path.absolute()).encode()) > SOCKET_PATH_BYTES_MAX:
+        raise refusal(
+            f"{path} is too long for a Unix socket ({SOCKET_PATH_BYTES_MAX} bytes)", "write a shorter absolute path"
+        )
+    return path
+
+
+SOCKET_PATH_BYTES_MAX = 107  # sun_path of Linux, less its closing zero byte
+
+Size = Annotated[int, _decimal("0.00000001", "1000000000", "a size in base units")]
+Usd = Annotated[int, _decimal("0.01", "1000000000", "US dollars")]
+Bps = Annotated[int, _bps("0", "1000")]
+SignedBps = Annotated[int, _bps("-1000", "1000")]
+Slippage = Annotated[int, _bps("0.01", "500")]
+Ms = Annotated[int, _duration("0", "600000", unit="milliseconds", unit_ns=_NS_OF_MS)]
+PositiveMs = Annotated[int, _duration("1", "600000", unit="milliseconds", unit_ns=_NS_OF_MS)]
+RecvWindow = Annotated[int, _whole_ms(10, 60_000)]  # Paradex takes no less than 10 ms
+Seconds = Annotated[int, _duration("0.1", "31536000", unit="seconds", unit_ns=10**9)]
+Name = Annotated[str, _pattern(_NAME, "write 1 to 12 letters, digits or _")]
+Symbol = Annotated[str, _pattern(_SYMBOL, "write the venue's own name of the market, such as BTC-USD-PERP")]
+HttpsUrl = Annotated[str, _url("https")]
+WssUrl = Annotated[str, _url("wss")]
+AnyPath = Annotated[Path, BeforeValidator(_path)]
+CaFile = Annotated[Path, BeforeValidator(_existing)]
+SocketPath = Annotated[Path, BeforeValidator(_socket)]
+UpTo10 = Annotated[int, _count(0, 10)]
+OneTo16 = Annotated[int, _count(1, 16)]
+OneTo100 = Annotated[int, _count(1, 100)]
+OneTo10000 = Annotated[int, _count(1, 10_000)]

@@ -1,0 +1,227 @@
+"""The settings of one bot. A field's alias is its key in the file; its name carries the unit of the int it holds.
+
+Holds no secret (see secrets.py) and no venue rule: ticks, minimum sizes and fees are read from the venues.
+"""
+
+from enum import Enum
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from deltawire.config import fields as f
+from deltawire.config.errors import closest
+from deltawire.net.api import PoolSettings
+
+VENUES = ("paradex", "vest")
+
+_QUOTE_AGE_MS = "1500"
+_S_NS = 10**9
+_MS_NS = 10**6
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Mode(Enum):
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class LogFormat(Enum):
+    HUMAN = "human"
+    JSON = "json"
+
+
+class LogLevel(Enum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+
+
+def _one_of(kind: type[Enum]) -> BeforeValidator:
+    def read(value: Any) -> Enum:
+        words = [member.value for member in kind]
+        if value in words:
+            return kind(value)
+        guess = closest(str(value), words)
+        raise f.refusal(f"{f.shown(value)} is not known", f"write {guess or ' or '.join(words)}")
+
+    return BeforeValidator(read)
+
+
+class PoolConfig(Section):
+    """The warm HTTPS connections that carry orders."""
+
+    connections: f.OneTo16 = 2
+    keepalive_ns: f.Seconds = Field(default=10 * _S_NS, alias="keepalive_s")
+    connect_timeout_ns: f.Seconds = Field(default=5 * _S_NS, alias="connect_timeout_s")
+    request_timeout_ns: f.Seconds = Field(default=3 * _S_NS, alias="request_timeout_s")
+
+    def settings(self) -> PoolSettings:
+        return PoolSettings(
+            connections=self.connections,
+            keepalive_s=self.keepalive_ns / _S_NS,
+            connect_timeout_s=self.connect_timeout_ns / _S_NS,
+            request_timeout_s=self.request_timeout_ns / _S_NS,
+        )
+
+
+class ParadexConfig(Section):
+    rest_url: f.HttpsUrl
+    ws_url: f.WssUrl
+    ca_file: f.CaFile | None = None  # trust this CA instead of the system's
+    # How long after its signature the venue still takes an order: a late order is dropped, not filled late.
+    recv_window_ns: f.RecvWindow = Field(default=5000 * _MS_NS, alias="recv_window_ms")
+
+
+class VestConfig(Section):
+    rest_url: f.HttpsUrl
+    ws_url: f.WssUrl
+    ca_file: f.CaFile | None = None
+    recv_window_ns: f.RecvWindow = Field(default=5000 * _MS_NS, alias="recv_window_ms")
+    pool: PoolConfig = PoolConfig()
+
+
+class VenuesConfig(Section):
+    paradex: ParadexConfig
+    vest: VestConfig
+
+
+def _legs(value: Any) -> Any:
+    right = "write one line for each of " + " and ".join(VENUES) + ": `<venue>: <market>`"
+    if not isinstance(value, dict):
+        raise f.refusal(f"{f.shown(value)} is not a section", right)
+    for venue in value:
+        if venue not in VENUES:
+            guess = closest(venue, VENUES)
+            raise f.refusal(f'"{venue}" is not a venue', f'did you mean "{guess}"?' if guess else right)
+    if len(value) != len(VENUES):
+        raise f.refusal(f"{len(value)} of {len(VENUES)} legs", right)
+    return value
+
+
+class PairConfig(Section):
+    """One perpetual on two venues. Rates are 1e-8: one bps is 10_000."""
+
+    id: f.Name
+    legs: Annotated[dict[str, f.Symbol], BeforeValidator(_legs)]  # venue -> market, in the order of the file
+    size_e8: f.Size = Field(alias="size")
+    size_min_e8: f.Size = Field(alias="size_min")
+    entry_edge_e8: f.Bps = Field(alias="entry_edge_bps")  # net of every cost below and of both fees, in and out
+    exit_spread_e8: f.SignedBps = Field(alias="exit_spread_bps")  # close when closing costs no more than this
+    confirm_updates: f.OneTo100 = 2
+    confirm_ns: f.Ms = Field(default=0, alias="confirm_ms")
+    hold_ns_max: f.Seconds = Field(default=3600 * _S_NS, alias="max_hold_s")
+    slippage_e8: f.Slippage = Field(default=2 * 10**4, alias="max_slippage_bps")
+    funding_e8: f.SignedBps = Field(default=0, alias="funding_bps")  # expected over the hold; negative is received
+    basis_e8: f.SignedBps = Field(default=0, alias="basis_bps")  # USD/USDC
+    margin_e8: f.Bps = Field(default=0, alias="margin_bps")
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        if self.size_min_e8 > self.size_e8:
+            raise f.refusal("size_min is above size", "lower size_min or raise size")
+        return self
+
+    @model_validator(mode="after")
+    def _entry_lies_above_exit(self) -> Self:
+        # An entry needs a spread of exit_spread, both fees and all of these: under zero, the bot could open a pair at a
+        # spread at which it would also close it, and pay the fees for nothing.
+        if self.entry_edge_e8 + self.funding_e8 + self.basis_e8 + self.margin_e8 < 0:
+            raise f.refusal(
+                "entry_edge_bps with funding_bps, basis_bps and margin_bps is under 0: entries lie under exits",
+                "raise entry_edge_bps",
+            )
+        return self
+
+
+def _ages(value: Any) -> Any:
+    if isinstance(value, dict):
+        for venue in value:
+            if venue not in VENUES:
+                guess = closest(venue, VENUES) or " or ".join(VENUES)
+                raise f.refusal(f'"{venue}" is not a venue', f"write {guess}")
+        return {venue: value.get(venue, _QUOTE_AGE_MS) for venue in VENUES}
+    raise f.refusal(f"{f.shown(value)} is not a section", "write `<venue>: <milliseconds>`, one line a venue")
+
+
+class LimitsConfig(Section):
+    """The one gate every order passes, and the bounds of a repair."""
+
+    order_notional_max_e8: f.Usd = Field(alias="order_notional_max_usd")
+    daily_loss_max_e8: f.Usd = Field(alias="daily_loss_max_usd")
+    open_pairs_max: f.OneTo100
+    orders_per_minute_max: f.OneTo10000 = 120
+    quote_age_ns_max: Annotated[dict[str, f.PositiveMs], BeforeValidator(_ages)] = Field(
+        default_factory=lambda: dict.fromkeys(VENUES, int(_QUOTE_AGE_MS) * _MS_NS), alias="quote_age_ms_max"
+    )
+    book_spread_max_e8: f.Bps = Field(default=20 * 10**4, alias="book_spread_bps_max")
+    unhedged_ns_max: f.PositiveMs = Field(default=3000 * _MS_NS, alias="max_unhedged_ms")
+    repairs_max: f.UpTo10 = Field(default=2, alias="max_repairs")
+    reply_timeout_ns: f.PositiveMs = Field(default=1500 * _MS_NS, alias="reply_timeout_ms")
+    emergency_e8: f.Slippage = Field(default=50 * 10**4, alias="emergency_slippage_bps")
+
+    @model_validator(mode="after")
+    def _doubt_ends_before_the_alarm(self) -> Self:
+        if self.reply_timeout_ns >= self.unhedged_ns_max:
+            raise f.refusal(
+                "reply_timeout_ms is not under max_unhedged_ms: a lost answer would use up all the time to hedge",
+                "lower reply_timeout_ms or raise max_unhedged_ms",
+            )
+        return self
+
+
+class JournalConfig(Section):
+    dir: f.AnyPath
+
+
+class ControlConfig(Section):
+    socket: f.SocketPath
+
+
+class LogConfig(Section):
+    file: f.AnyPath | None = None  # JSON lines, whatever the screen shows
+    format: Annotated[LogFormat, _one_of(LogFormat)] = LogFormat.HUMAN  # of the lines on stderr
+    level: Annotated[LogLevel, _one_of(LogLevel)] = LogLevel.INFO
+
+
+class BotConfig(Section):
+    mode: Annotated[Mode, _one_of(Mode)] = Mode.PAPER
+    venues: VenuesConfig
+    pairs: Annotated[tuple[PairConfig, ...], Field(min_length=1, max_length=100)]
+    limits: LimitsConfig
+    journal: JournalConfig
+    control: ControlConfig
+    log: LogConfig = LogConfig()
+
+    @property
+    def is_live(self) -> bool:
+        return self.mode is Mode.LIVE
+
+    @model_validator(mode="after")
+    def _pairs_are_apart(self) -> Self:
+        used: dict[tuple[str, str], str] = {}
+        ids: set[str] = set()
+        for pair in self.pairs:
+            if pair.id in ids:
+                raise f.refusal(f'two pairs have the id "{pair.id}"', "give each pair its own")
+            ids.add(pair.id)
+            for leg in pair.legs.items():
+                if leg in used:
+                    raise f.refusal(
+                        f'pairs "{used[leg]}" and "{pair.id}" both trade {leg[1]} on {leg[0]}, whose position is one',
+                        "keep one of the two",
+                    )
+                used[leg] = pair.id
+        return self
+
+    @model_validator(mode="after")
+    def _emergency_is_the_widest(self) -> Self:
+        for pair in self.pairs:
+            if pair.slippage_e8 > self.limits.emergency_e8:
+                raise f.refusal(
+                    f'max_slippage_bps of pair "{pair.id}" is above limits.emergency_slippage_bps',
+                    "raise the emergency cap or lower the pair's",
+                )
+        return self
