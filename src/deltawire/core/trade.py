@@ -20,6 +20,8 @@ from deltawire.core.types import ClientOrderId, OrderRequest, Purpose, Side, Tra
 # venue's refusal (rate limit, stale index) to pass, short enough against max_unhedged_ms.
 RETRY_NS_MIN = 50_000_000
 RETRY_NS_MAX = 2_000_000_000
+# A close that missed its price is not tried again before this: flickering books must not eat the order budget.
+EXIT_AGAIN_NS = 250_000_000
 # Unwinds and closes are bounded in count too; past it the trade is STUCK and a person is called.
 ATTEMPTS_MAX = 20
 
@@ -75,6 +77,7 @@ NEXT: dict[Phase, dict[Finding, Phase]] = {
     },
     EXITING: {
         Finding.EMPTY: CLOSED,
+        Finding.HEDGED: HOLDING,  # the price was gone before either leg filled: nothing is lost by waiting
         Finding.REMAINS: EXITING,
         Finding.EXHAUSTED: STUCK,
     },
@@ -134,6 +137,7 @@ class Trade:
     exit_spread_e8: int | None = None  # detected when the exit was decided
     exit_reason: str = ""
     held_since_mono_ns: int = 0
+    exit_from_e8: tuple[int, int] = (0, 0)  # positions when the close began
     unhedged_since_mono_ns: int = 0  # 0 while hedged
     unhedged_ns_max: int = 0
     repairs: int = 0
@@ -259,7 +263,12 @@ class Trade:
         self.attempts, self.waiting_since_mono_ns, self.not_before_mono_ns = 0, 0, 0
         self.released = False
         if phase is HOLDING:
-            self.held_since_mono_ns = now_mono_ns
+            self.held_since_mono_ns = self.held_since_mono_ns or now_mono_ns
+            if finding is Finding.HEDGED and self.exit_from_e8 != (0, 0):
+                self.exit_reason, self.exit_spread_e8, self.exit_from_e8 = "", None, (0, 0)
+                self.not_before_mono_ns = now_mono_ns + EXIT_AGAIN_NS
+        elif phase is EXITING:
+            self.exit_from_e8 = (self.position_e8(0), self.position_e8(1))
         changed: list[Command] = [PhaseChanged(phase, finding.value)]
         if phase is STUCK:
             legs = f"{self.position_e8(0)}, {self.position_e8(1)}"
@@ -273,10 +282,19 @@ class Trade:
         if self.phase is STUCK:
             return Finding.EXIT if self.released else None
         if self.phase in (EXITING, CLOSED):
-            return Finding.EXHAUSTED if self.phase is EXITING and self._exhausted else Finding.REMAINS
-        if 0 not in positions and abs(sum(positions)) < self.lot_e8:
+            return self._closing_finding(positions)
+        if self._hedged(positions):
             return Finding.EXIT if self.exit_reason and self.phase is HOLDING else Finding.HEDGED
         return self._uneven(books, ready, now_mono_ns)
+
+    def _closing_finding(self, positions: tuple[int, int]) -> Finding:
+        if self.phase is EXITING and self._exhausted:
+            return Finding.EXHAUSTED
+        missed = self.phase is EXITING and self.attempts > 0 and positions == self.exit_from_e8
+        return Finding.HEDGED if missed and not self.forced and self._hedged(positions) else Finding.REMAINS
+
+    def _hedged(self, positions: tuple[int, int]) -> bool:
+        return 0 not in positions and abs(sum(positions)) < self.lot_e8
 
     def _uneven(self, books: tuple[Book, Book], ready: tuple[bool, bool], now_mono_ns: int) -> Finding | None:
         if self.phase is UNWINDING and self._exhausted:
@@ -317,11 +335,23 @@ class Trade:
         elif phase is UNWINDING:
             places.extend(self._reduce(1 - self._lagging, abs(self.delta_e8), Purpose.UNWIND, books, ready))
         elif phase is EXITING:
-            for leg in (0, 1):
-                places.extend(self._reduce(leg, abs(self.position_e8(leg)), Purpose.EXIT, books, ready))
+            places.extend(self._close_both(books, ready))
         if places:
             self.attempts += 1
             self._pace(now_mono_ns)
+        return places
+
+    def _close_both(self, books: tuple[Book, Book], ready: tuple[bool, bool]) -> list[Place]:
+        """Return the closing orders; none yet while a leg that is on has a venue that takes none.
+
+        With both legs on it is the pair that closes, never one leg alone.
+        """
+        on = [leg for leg in (0, 1) if self.position_e8(leg)]
+        if not all(ready[leg] for leg in on):
+            return []
+        places = []
+        for leg in on:
+            places.extend(self._reduce(leg, abs(self.position_e8(leg)), Purpose.EXIT, books, ready))
         return places
 
     def _pace(self, now_mono_ns: int) -> None:

@@ -1,0 +1,90 @@
+"""What the bot writes down, and when. Intents go to the journal before their bytes can leave (I6); all else after.
+
+The hot path only appends to a list here; a loop callback writes it out once the orders are with the sockets.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+from deltawire.journal.log import JournalLog, JournalUnwritable
+from deltawire.journal.records import OrderIntended, Record
+from deltawire.venues.contract import EventLog
+
+SYNC_EVERY_S = 0.2  # power loss may cost this much of the record; a crash of the process costs nothing
+
+
+class Recorder:
+    """Owns the journal's write side. A journal that cannot be written stops entries and never an exit."""
+
+    def __init__(self, journal: JournalLog, log: EventLog) -> None:
+        self._journal, self._log = journal, log
+        self._later: list[Record] = []
+        self._scheduled = False
+        self._synced_seq = 0
+        self._sync_timer: asyncio.TimerHandle | None = None
+        self._sync_task: asyncio.Task[None] | None = None
+        self.broken = ""  # why the journal cannot be written; "" while it can
+
+    def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._sync_timer = loop.call_later(SYNC_EVERY_S, self._sync_tick)
+
+    def intend(self, intents: Iterable[OrderIntended]) -> bool:
+        """Write intents now. False when they are not in the journal; the caller decides by purpose (I8)."""
+        try:
+            self._journal.append_all(intents)
+        except JournalUnwritable as e:
+            self._break(e)
+            return False
+        return True
+
+    def later(self, record: Record) -> None:
+        """Write a record as soon as the loop is free again, in order."""
+        self._later.append(record)
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self.flush)
+
+    def flush(self) -> None:
+        self._scheduled = False
+        records, self._later = self._later, []
+        if not records:
+            return
+        try:
+            self._journal.append_all(records)
+            self.broken = ""
+        except JournalUnwritable as e:
+            self._break(e)
+            # Kept in memory, in order: written when the disk has room again, lost only with the process.
+            self._later = records + self._later
+
+    async def close(self) -> None:
+        """Write what is left, flush to disk, and let go of the journal. Raises JournalUnwritable."""
+        if self._sync_timer is not None:
+            self._sync_timer.cancel()
+        if self._sync_task is not None:
+            await self._sync_task
+        self.flush()
+        await self._journal.sync()
+        self._journal.close()
+
+    def _break(self, error: JournalUnwritable) -> None:
+        if not self.broken:
+            self._log.error("journal.unwritable", reason=str(error))
+        self.broken = str(error)
+
+    def _sync_tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._sync_timer = loop.call_later(SYNC_EVERY_S, self._sync_tick)
+        if self._later and not self._scheduled:
+            self.flush()
+        idle = self._sync_task is None or self._sync_task.done()
+        if idle and self._journal.last_seq > self._synced_seq:
+            self._synced_seq = self._journal.last_seq
+            self._sync_task = loop.create_task(self._sync())
+
+    async def _sync(self) -> None:
+        try:
+            await self._journal.sync()
+        except JournalUnwritable as e:
+            self._break(e)
