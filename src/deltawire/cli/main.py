@@ -1,18 +1,99 @@
 """The command line: names and options of every command, and nothing else. Each imports its work when it is called."""
 
+# Imports inside the commands keep `deltawire --help` fast.
+# ruff: noqa: PLC0415
+
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Delta-neutral arbitrage bot for perpetual DEXes, with exact local venues to prove it on.",
+)
 
-
-@app.callback()
-def deltawire() -> None:
-    """Delta-neutral arbitrage bot for perpetual DEXes, with exact local venues to prove it on."""
+Config = Annotated[Path, typer.Option("--config", help="Settings of the bot.", metavar="FILE")]
+Socket = Annotated[
+    Path | None, typer.Option("--socket", help="Control socket, instead of the config's.", metavar="FILE")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
+CONFIG = Path("config.yaml")
 
 
 @app.command()
-def version() -> None:
-    """Print the version."""
-    from importlib.metadata import version as installed  # noqa: PLC0415
+def demo(
+    trades: Annotated[int, typer.Option(min=1, max=1000, help="End after this many full round trips.")] = 5,
+    seconds: Annotated[int, typer.Option(min=5, max=86_400, help="Or after this long.")] = 90,
+    rtt_ms: Annotated[
+        float, typer.Option(min=0, max=5000, help="Simulated network round trip to each venue, in ms.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated market and network.")] = 1,
+    directory: Annotated[
+        Path | None, typer.Option("--dir", help="Empty folder for journal and logs.", metavar="DIR")
+    ] = None,
+    *,
+    headless: Annotated[bool, typer.Option("--headless", help="No live view: a line now and then on stderr.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Start both simulated venues and the bot, let it trade, and print a report."""
+    from deltawire.cli.demo import DemoOptions, run_demo
 
-    typer.echo(installed("deltawire"))
+    options = DemoOptions(trades, seconds, rtt_ms, seed, directory, headless=headless, as_json=as_json)
+    raise typer.Exit(run_demo(options))
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Option("--dir", help="Where to write them.", metavar="DIR")] = Path(),
+) -> None:
+    """Write config.yaml and .env templates with comments; never overwrite."""
+    from deltawire.cli.init import init as work
+
+    work(directory)
+
+
+@app.command()
+def run(config: Config = CONFIG) -> None:
+    """Run the bot until it is stopped. Exit 0: ended clean; 1: something is left to look at; 2: a setting is wrong."""
+    from deltawire.cli.run import run as work
+
+    work(config)
+
+
+@app.command()
+def status(config: Config = CONFIG, socket: Socket = None, *, as_json: Json = False) -> None:
+    """Show what the running bot sees and does."""
+    _tell("status", config, socket, as_json=as_json)
+
+
+@app.command()
+def pause(config: Config = CONFIG, socket: Socket = None, *, as_json: Json = False) -> None:
+    """Stop new entries; open trades go on to their end."""
+    _tell("pause", config, socket, as_json=as_json)
+
+
+@app.command()
+def resume(config: Config = CONFIG, socket: Socket = None, *, as_json: Json = False) -> None:
+    """Allow entries again."""
+    _tell("resume", config, socket, as_json=as_json)
+
+
+@app.command()
+def flatten(config: Config = CONFIG, socket: Socket = None, *, as_json: Json = False) -> None:
+    """Pause, and close every open trade now."""
+    _tell("flatten", config, socket, as_json=as_json)
+
+
+@app.command()
+def stop(config: Config = CONFIG, socket: Socket = None, *, as_json: Json = False) -> None:
+    """End the bot cleanly: nothing left open at the venues."""
+    _tell("stop", config, socket, as_json=as_json)
+
+
+def _tell(command: str, config: Path, socket: Path | None, *, as_json: bool) -> None:
+    from deltawire.cli.control import tell
+
+    tell(command, config, socket, as_json=as_json)

@@ -5,6 +5,7 @@ Holds no secret (see secrets.py) and no venue rule: ticks, minimum sizes and fee
 
 from enum import Enum
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -15,6 +16,7 @@ from deltawire.net.api import PoolSettings
 VENUES = ("paradex", "vest")
 
 _QUOTE_AGE_MS = "1500"
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _S_NS = 10**9
 _MS_NS = 10**6
 
@@ -198,6 +200,13 @@ class BotConfig(Section):
     @property
     def is_live(self) -> bool:
         return self.mode is Mode.LIVE
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether every venue is on this machine, so that no figure of the run is money."""
+        venues = self.venues
+        urls = (venues.paradex.rest_url, venues.paradex.ws_url, venues.vest.rest_url, venues.vest.ws_url)
+        return all(urlsplit(url).hostname in _LOOPBACK for url in urls)
 
     @model_validator(mode="after")
     def _pairs_are_apart(self) -> Self:

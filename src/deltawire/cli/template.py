@@ -1,0 +1,122 @@
+"""The texts of a new config.yaml and .env. `init` fills them for testnets, `demo` for the simulators it has started."""
+
+from dataclasses import dataclass
+from string import Template
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What differs between one new folder and another. The defaults are for `init`: testnets, cautious figures."""
+
+    mode: str = "paper"
+    paradex_rest_url: str = "https://api.testnet.paradex.trade/v1"
+    paradex_ws_url: str = "wss://ws.api.testnet.paradex.trade/v1"
+    vest_rest_url: str = "https://server-dev.hz.vestmarkets.com/v2"
+    vest_ws_url: str = "wss://ws-dev.hz.vestmarkets.com/ws-api?version=1.0"
+    ca_line: str = "# ca_file: ca.pem             # trust this certificate authority instead of the system's"
+    size: str = "0.01"
+    size_min: str = "0.001"
+    entry_edge_bps: str = "3"
+    exit_spread_bps: str = "2"
+    max_hold_s: str = "3600"
+    confirm_updates: str = "2"
+    order_notional_max_usd: str = "2000"
+    daily_loss_max_usd: str = "50"
+
+
+def config_text(values: Values) -> str:
+    """Return a whole config.yaml with a comment for each choice."""
+    return _CONFIG.substitute({name: getattr(values, name) for name in Values.__slots__})
+
+
+def env_text(paradex_account: str, paradex_private_key: str, vest_address: str, vest_private_key: str) -> str:
+    """Return a whole .env. Its file must be readable by its owner alone."""
+    return _ENV.substitute(
+        paradex_account=paradex_account,
+        paradex_private_key=paradex_private_key,
+        vest_address=vest_address,
+        vest_private_key=vest_private_key,
+    )
+
+
+_CONFIG = Template("""\
+# deltawire settings. Wrong values and unknown keys are refused with their line, the reason and the remedy.
+# Keys and accounts do not belong here: they are read from the environment or from .env beside this file.
+# Relative paths start at this file's folder.
+
+mode: $mode  # live sends real orders; paper is not built yet, so `deltawire run` refuses it
+
+venues:
+  paradex:
+    # Production: https://api.prod.paradex.trade/v1 and wss://ws.api.prod.paradex.trade/v1
+    rest_url: $paradex_rest_url
+    ws_url: $paradex_ws_url
+    $ca_line
+    recv_window_ms: 5000       # the venue drops an order that reaches it later than this after its signature
+  vest:
+    # Production: https://server-prod.hz.vestmarkets.com/v2 and wss://ws-prod.hz.vestmarkets.com/ws-api?version=1.0
+    rest_url: $vest_rest_url
+    ws_url: $vest_ws_url
+    $ca_line
+    recv_window_ms: 5000
+    pool:                      # warm HTTPS connections that carry the orders
+      connections: 2           # one for an order, one for a repair behind it
+      keepalive_s: 10          # an idle connection is used once in this time, so that it stays open
+      connect_timeout_s: 5
+      request_timeout_s: 3
+
+pairs:
+  - id: BTC                    # yours; part of every order id, so keep it short
+    legs:
+      paradex: BTC-USD-PERP
+      vest: BTC-PERP
+    size: $size                # the most one entry takes on each leg, in base units
+    size_min: $size_min        # the least worth entering with
+    # Enter when the spread, less both fees in and out and every cost below, leaves at least this many basis points.
+    entry_edge_bps: $entry_edge_bps
+    # Close when closing both legs costs no more than this. It is also the exit cost an entry reckons with.
+    exit_spread_bps: $exit_spread_bps
+    confirm_updates: $confirm_updates          # book updates in a row above the threshold before an entry
+    confirm_ms: 0              # and for at least this long
+    max_hold_s: $max_hold_s           # close after this long, whatever the spread
+    max_slippage_bps: 2        # how far past the seen price an order's cap may lie
+    funding_bps: 0             # expected funding over the hold; negative is received
+    basis_bps: 0               # Paradex quotes USD, Vest USDC: what the difference may cost
+    margin_bps: 0              # safety margin for slippage
+
+limits:                        # every order passes these; closing and hedging are never held up by entry limits
+  order_notional_max_usd: $order_notional_max_usd
+  daily_loss_max_usd: $daily_loss_max_usd
+  open_pairs_max: 1
+  orders_per_minute_max: 120
+  quote_age_ms_max:            # an older book allows no entry
+    paradex: 1500
+    vest: 1500
+  book_spread_bps_max: 20      # a wider book allows no entry
+  max_unhedged_ms: 3000        # one leg alone for longer than this is an alarm
+  max_repairs: 2               # tries to fill the missing leg before the other one is given back
+  reply_timeout_ms: 1500       # without an answer by then, an order is in doubt and is looked up
+  emergency_slippage_bps: 50   # the wider, still finite cap of a repair's last resort and of an unwind
+
+journal:
+  dir: journal                 # the durable record; one bot a folder
+control:
+  socket: deltawire.sock       # where `deltawire status` and its like reach the running bot
+log:
+  file: deltawire.log.jsonl    # one JSON object a line
+  format: human                # of the lines on the screen: human or json
+  level: info                  # debug, info or warning
+""")
+
+_ENV = Template("""\
+# Accounts and keys of the bot. Only you may read this file: chmod 600 .env
+# A variable of the environment wins over its line here.
+
+# Paradex: the account's address and its (sub)key, each 0x and hex digits.
+DELTAWIRE_PARADEX_ACCOUNT=$paradex_account
+DELTAWIRE_PARADEX_PRIVATE_KEY=$paradex_private_key
+
+# Vest: the primary wallet. Its key signs the registration of a trading key the bot makes for itself.
+DELTAWIRE_VEST_PRIMARY_ADDRESS=$vest_address
+DELTAWIRE_VEST_PRIMARY_PRIVATE_KEY=$vest_private_key
+""")
