@@ -1,9 +1,9 @@
 """What Paradex's error codes prove about an order: a definite refusal, or nothing (then it is in doubt).
 
 The list holds what the venue can only say before it takes an order. All else leaves the order in doubt, to be resolved
-by reading (design I4): internal errors, unknown codes, code 100 without a listed name, and a duplicated client id, which
-proves that some order with our id is there. How refusals map to WebSocket codes is not documented; names are looked for
-in message and data.
+by reading (design I4): internal errors, unknown codes, code 100 without a listed name, and a duplicated client id (some
+order with our id is there). How refusals map to WebSocket codes is not documented; names are looked for in message and
+data.
 
 Source: Paradex protocol reference, sections 5 and 14, REST spec 1.132.1, state of October 2026.
 """

@@ -1,7 +1,7 @@
 """What Paradex tells, as plain data: one record per kind, the same from SBE frames, JSON channels and REST.
 
-Prices, sizes and amounts are ints in 1e-8 (`_e8`), times UTC ns (the wire has us in SBE, ms in JSON). None is null or an
-absent field. The fields up to the texts stand in the order of the SBE layout; `sbe` relies on it.
+Prices, sizes and amounts are ints in 1e-8 (`_e8`), times UTC ns (the wire has us in SBE, ms in JSON). None is null or
+absent. The fields up to the texts stand in the order of the SBE layout; `sbe` relies on it.
 
 Texts of enums are the venue's JSON words, in both encodings. A value the schema cannot name is kept as "UNKNOWN_<n>"
 where it only describes; the sides and status of private records are refused instead (DecodeError): they move money.

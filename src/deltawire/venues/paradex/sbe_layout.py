@@ -58,13 +58,15 @@ class Kind(NamedTuple):
     write: Callable[[Any], Any]
 
 
-class Field(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Field:
     name: str
     read: Callable[[Any], Any]
     write: Callable[[Any], Any]
 
 
-class Root(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Root:
     """One layout of a template's root block."""
 
     since_version: int
@@ -179,13 +181,13 @@ class Message:
     def string_names(self, version: int) -> tuple[str, ...]:
         return self.names if version >= 2 else self.names[: self.strings]
 
-    def after_read(self, record: Any) -> Any:
+    def after_read(self, record: Record) -> Record:
         """Give a position its sign: the wire has the size absolute."""
         if isinstance(record, Position):
             return replace(record, size_e8=record.size_e8 * record.side.sign)
         return record
 
-    def before_write(self, record: Any) -> Any:
+    def before_write(self, record: Record) -> Record:
         return replace(record, size_e8=abs(record.size_e8)) if isinstance(record, Position) else record
 
 
