@@ -42,6 +42,10 @@ class WsSettings:
     ping_reply_s: float = 5.0
     message_bytes_max: int = 4 * 1024 * 1024  # a full order book in JSON is under 100 KiB; more is not for us
 
+    def __post_init__(self) -> None:
+        if self.ping_idle_s is not None and not 0 < self.ping_reply_s <= self.ping_idle_s:
+            raise ValueError(f"need 0 < ping_reply_s <= ping_idle_s, got {self.ping_reply_s} and {self.ping_idle_s}")
+
 
 class PicowsConnection(picows.WSListener):
     """A WsConnection (net.api): the listener picows calls and the connection the adapter holds, in one."""
@@ -53,6 +57,7 @@ class PicowsConnection(picows.WSListener):
         self._transport: WSTransport | None = None
         self._parts: bytearray | None = None  # a fragmented message so far
         self._parts_binary = False
+        self._closing = False  # we sent a close frame; what still comes is delivered
         self._dropped = False  # nothing is delivered any more, and the transport is going
         self._why = ""
         self._closed = asyncio.Event()
@@ -77,6 +82,7 @@ class PicowsConnection(picows.WSListener):
         if not self.is_open:
             return
         assert self._transport is not None
+        self._closing = True
         # picows takes any code; only its type stub insists on the enum.
         self._transport.send_close(cast("WSCloseCode", code))
         asyncio.get_running_loop().call_later(_CLOSE_GRACE_S, self._drop, "")
@@ -96,7 +102,9 @@ class PicowsConnection(picows.WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         received_mono_ns = self._now_ns()
-        if self._dropped:  # the rest of a buffer after a failure
+        # The rest of a buffer after a failure. picows 2.3 even goes on to deliver a frame it has just refused as too
+        # long; its close frame, which is not ours, gives that away.
+        if self._dropped or (transport.is_close_frame_sent and not self._closing):
             return
         kind = frame.msg_type
         try:
