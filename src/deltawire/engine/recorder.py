@@ -30,10 +30,15 @@ class Recorder:
         self._sync_timer = loop.call_later(SYNC_EVERY_S, self._sync_tick)
 
     def intend(self, intents: Iterable[OrderIntended]) -> bool:
-        """Write intents now. False when they are not in the journal; the caller decides by purpose (I8)."""
+        """Write intents now, behind what waits, in one write. False when they are not in the journal.
+
+        The caller decides by purpose what that means (I8).
+        """
+        waiting, self._later = self._later, []
         try:
-            self._journal.append_all(intents)
+            self._journal.append_all([*waiting, *intents])
         except JournalUnwritable as e:
+            self._later = waiting
             self._break(e)
             return False
         return True

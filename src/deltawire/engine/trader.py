@@ -11,7 +11,7 @@ from deltawire.core.book import Book
 from deltawire.core.edge import Opportunity, PairRules, best_opening, closing_spread_e8
 from deltawire.core.events import InDoubt, OrderEvent
 from deltawire.core.limits import Gate, reference_price_e8
-from deltawire.core.order import IllegalTransition
+from deltawire.core.order import IllegalTransition, Order
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.trade import CLOSED, HOLDING, Command, PhaseChanged, Place, Trade, lot_at
 from deltawire.core.types import ClientOrderId, OrderRequest, Purpose
@@ -44,6 +44,7 @@ class Desk:
     # Told of each order before it leaves, so that news of it finds its way back to its trader.
     on_order_made: Callable[["PairTrader", Outgoing, PreparedOrder], None]
     on_doubt: Callable[["PairTrader", ClientOrderId], None]  # asks for the order to be read
+    on_filled: Callable[[OrderRequest, int], None]  # size newly filled, counted once
     on_trade_closed: Callable[[TradeClosed], None]
     open_pairs: Callable[[], int]
 
@@ -161,13 +162,17 @@ class PairTrader:
             self._desk.log.warning("order.unknown", client_id=client_id, news=type(event).__name__)
             return
         now_ns = self._desk.clock.mono_ns()
+        before_e8 = trade.orders[client_id].filled_e8
         try:
             trade.on_order(client_id, event, now_ns)
         except IllegalTransition as e:
             self._desk.gate.halt(str(e))
             self._desk.log.error("order.illegal", client_id=client_id, reason=str(e))
             return
-        if isinstance(event, InDoubt) and not trade.orders[client_id].is_final:
+        order = trade.orders[client_id]
+        if order.filled_e8 != before_e8:
+            self._desk.on_filled(order.request, order.filled_e8 - before_e8)
+        if isinstance(event, InDoubt) and not order.is_final:
             self._desk.on_doubt(self, client_id)
         if trade.phase is CLOSED and trade in self._closed and (trade.delta_e8 or trade.matched_e8):
             self._reopen(trade)
@@ -199,6 +204,15 @@ class PairTrader:
     @property
     def is_idle(self) -> bool:
         return self.trade is None and not self._revived and not self._unpriced
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether the only thing on is a hedged pair at rest."""
+        return self.trade is not None and self.trade.phase is HOLDING and not self.trade.exit_reason
+
+    def order_state(self, client_id: ClientOrderId) -> Order | None:
+        trade = self._trade_of(client_id)
+        return None if trade is None else trade.orders[client_id]
 
     def adopt(self, trade: Trade, opened_unix_ns: int) -> None:
         """Take over a trade that an earlier run left open."""

@@ -1,0 +1,423 @@
+"""The running bot: venues in, traders, journal, reconciliation, clean end. Knows no venue by name and no config file.
+
+Start and recovery are one path: read the journal, connect, compare with the venues, adopt what was left open, trade.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from deltawire import __version__
+from deltawire.core.book import Book
+from deltawire.core.edge import PairRules
+from deltawire.core.events import FilledTotal, FillSeen, OrderEvent
+from deltawire.core.limits import Gate, Limits
+from deltawire.core.stamps import OrderStamps
+from deltawire.core.types import ClientOrderId, Instrument
+from deltawire.engine.gateway import Gateway, Outgoing
+from deltawire.engine.ids import IdMaker, is_ours
+from deltawire.engine.positions import Positions
+from deltawire.engine.recorder import Recorder
+from deltawire.engine.recovery import Recovered, is_unsettled, rebuild
+from deltawire.engine.registry import LiveOrder, Registry
+from deltawire.engine.resolver import Doubtful, Resolver
+from deltawire.engine.trader import Desk, PairTrader
+from deltawire.journal.log import JournalLog
+from deltawire.journal.records import (
+    OrderTimed,
+    PairConfigured,
+    PositionRow,
+    PositionsChecked,
+    RunEnded,
+    RunStarted,
+    TradeClosed,
+    When,
+    instrument_loaded,
+    observed,
+)
+from deltawire.observe.latency import log_order_latency
+from deltawire.venues.contract import Clock, EventLog, PreparedOrder, Refused, Venue
+
+TICK_S = 0.01  # retries, time limits and missing news are looked after this often; the hot path does not wait for it
+CHECK_EVERY_S = 30.0
+# Vest shows a position some 200 to 500 ms after its fill: a difference counts once it has lasted this long.
+AGREE_WITHIN_S = 5.0
+AGREE_POLL_S = 0.25
+FLATTEN_WITHIN_S = 30.0
+LATENCY_LINES_KEPT = 20
+
+
+class CannotStart(Exception):
+    """The bot must not trade. Says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairPlan:
+    """A pair as configured: its two (venue, symbol) legs, and how to make its rules from the venues' own."""
+
+    pair_id: str
+    legs: tuple[tuple[str, str], tuple[str, str]]
+    size_e8: int
+    rules: Callable[[tuple[Instrument, Instrument]], PairRules]
+
+
+@dataclass(frozen=True, slots=True)
+class BotSettings:
+    limits: Limits
+    pairs: tuple[PairPlan, ...]
+    never_after_ns: int
+    simulated: bool
+    config_digest: str
+
+
+class Bot:
+    """One bot on one account a venue. Satisfies venues.contract.VenueSink."""
+
+    def __init__(
+        self,
+        settings: BotSettings,
+        venues: Sequence[Venue],
+        journal: JournalLog,
+        recovered: Recovered,
+        *,
+        run_id: str,
+        clock: Clock,
+        log: EventLog,
+    ) -> None:
+        self.settings, self.clock, self._log = settings, clock, log
+        self.venues = {venue.name: venue for venue in venues}
+        self.run_id = run_id
+        self.traders: list[PairTrader] = []
+        self.positions = Positions(recovered.positions)
+        self.registry = Registry()
+        self.gate = Gate(settings.limits, lost_today_e8=recovered.lost_today_e8)
+        self.recorder = Recorder(journal, log)
+        self.resolver = Resolver(
+            never_after_ns=settings.never_after_ns,
+            clock=clock,
+            log=log,
+            on_news=self.on_order,
+            is_settled=self._is_settled,
+        )
+        self.links: dict[str, dict[str, bool]] = {venue.name: {} for venue in venues}
+        self.closed: list[TradeClosed] = []
+        self.latency: list[OrderTimed] = []
+        self.state = "starting"
+        self.started_mono_ns = clock.mono_ns()
+        self._recovered = recovered
+        self._ids = IdMaker(run_id)
+        self._gateway = Gateway(gate=self.gate, recorder=self.recorder, clock=clock, log=log)
+        self._by_book: dict[tuple[str, str], PairTrader] = {}
+        self._tick: asyncio.TimerHandle | None = None
+        self._check: asyncio.Task[None] | None = None
+
+    # ---- life --------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Connect, compare with the journal, adopt what was left open, then trade. Raises CannotStart."""
+        self._record_start()
+        self.recorder.start()
+        await asyncio.gather(*(venue.start(self) for venue in self.venues.values()))
+        self._make_traders()
+        for trader in self.traders:
+            for instrument in trader.rules.legs:
+                self.recorder.later(instrument_loaded(instrument, self.clock.unix_ns()))
+        self._adopt()
+        self._on_tick()
+        rows = await self.compare("start")
+        await self._cancel_strays()
+        differing = [row for row in rows if not row.agree]
+        if differing:
+            raise CannotStart("; ".join(_difference(row) for row in differing) + _REMEDY)
+        self.state = "running"
+        self._set_entries(on=True)
+        self._check = asyncio.get_running_loop().create_task(self._check_regularly())
+        self._log.info("bot.trading", run_id=self.run_id, pairs=len(self.traders))
+
+    async def stop(self, reason: str) -> bool:
+        """Stop entries, close everything, compare with the venues, write the end. True when flat and agreed."""
+        self.state = "stopping"
+        self._set_entries(on=False)
+        self._log.info("bot.stopping", reason=reason)
+        if self._check is not None:
+            self._check.cancel()
+        await self.flatten(reason)
+        flat, agree = await self._confirm_end()
+        if self._tick is not None:
+            self._tick.cancel()
+        await self.resolver.close()
+        self.recorder.later(
+            RunEnded(
+                run_id=self.run_id,
+                clean=flat and agree,
+                flat=flat,
+                agree=agree,
+                reason=reason,
+                unix_ns=self.clock.unix_ns(),
+            )
+        )
+        await asyncio.gather(*(venue.close() for venue in self.venues.values()))
+        await self.recorder.close()
+        self._log.info("bot.stopped", flat=flat, agree=agree)
+        self.state = "stopped"
+        return flat and agree
+
+    async def abort(self) -> None:
+        """End after a start that failed: nothing was opened, so nothing is closed."""
+        self.state = "stopping"
+        if self._tick is not None:
+            self._tick.cancel()
+        await self.resolver.close()
+        await asyncio.gather(*(venue.close() for venue in self.venues.values()))
+        await self.recorder.close()
+
+    def pause(self) -> dict[str, Any]:
+        self._set_entries(on=False)
+        if self.state == "running":
+            self.state = "paused"
+        return {"state": self.state}
+
+    def resume(self) -> dict[str, Any]:
+        if self.state == "paused":
+            self.state = "running"
+        self._set_entries(on=self.state == "running")
+        return {"state": self.state, "halted": self.gate.halted}
+
+    async def flatten(self, reason: str) -> bool:
+        """Close every pair. Entries stay off. True when all are flat in time."""
+        self._set_entries(on=False)
+        if self.state == "running":
+            self.state = "paused"
+        for trader in self.traders:
+            trader.want_exit(reason)
+        return await self._until(lambda: all(trader.is_idle for trader in self.traders), FLATTEN_WITHIN_S)
+
+    # ---- VenueSink ---------------------------------------------------------------------------------------------
+
+    def on_book(self, book: Book, received_mono_ns: int) -> None:
+        trader = self._by_book.get((book.venue, book.symbol))
+        if trader is not None:
+            trader.on_book(received_mono_ns)
+
+    def on_order(self, client_id: ClientOrderId, event: OrderEvent) -> None:
+        order = self.registry.get(client_id)
+        if order is None:
+            self._log.warning("order.not_of_this_run", client_id=client_id, news=type(event).__name__)
+            return
+        if isinstance(event, FillSeen | FilledTotal):
+            order.stamps.filled_mono_ns = self.clock.mono_ns()
+        # Before the trader acts on it: the journal then tells cause before effect.
+        self.recorder.later(observed(client_id, event, self.clock.unix_ns()))
+        order.trader.on_order(client_id, event)
+        state = order.trader.order_state(client_id)
+        if not order.timed and state is not None and state.is_final:
+            order.timed = True
+            self._tell_latency(client_id, order)
+
+    def on_link(self, venue: str, link: str, *, up: bool, detail: str) -> None:
+        self.links[venue][link] = up
+        tell = self._log.info if up else self._log.warning
+        tell("link.up" if up else "link.down", venue=venue, link=link, detail=detail)
+
+    # ---- what the traders ask for ------------------------------------------------------------------------------
+
+    def _on_order_made(self, trader: PairTrader, out: Outgoing, prepared: PreparedOrder) -> None:
+        request = out.request
+        doubtful = Doubtful(
+            request.client_id, out.venue, request.instrument.symbol, prepared.correlator, self.clock.mono_ns()
+        )
+        self.registry.add(LiveOrder(trader, doubtful, out.stamps))
+
+    def _on_doubt(self, _trader: PairTrader, client_id: ClientOrderId) -> None:
+        order = self.registry.get(client_id)
+        if order is not None:
+            self._log.warning("order.in_doubt", client_id=client_id, venue=order.doubtful.venue.name)
+            self.resolver.resolve(order.doubtful)
+
+    def _is_settled(self, client_id: ClientOrderId) -> bool:
+        order = self.registry.get(client_id)
+        state = None if order is None else order.trader.order_state(client_id)
+        return state is None or not is_unsettled(state)
+
+    def _on_trade_closed(self, closed: TradeClosed) -> None:
+        self.closed.append(closed)
+        self.gate.lost_today_e8 -= closed.pnl_e8
+        self._log.info(
+            "trade.closed",
+            trade_id=closed.trade_id,
+            outcome=closed.outcome,
+            detected_bps=_bps(closed.entry_detected_spread_rate_e8),
+            executed_bps=_bps(closed.entry_executed_spread_rate_e8),
+            exit_detected_bps=_bps(closed.exit_detected_spread_rate_e8),
+            exit_executed_bps=_bps(closed.exit_executed_spread_rate_e8),
+            fees_usd=closed.fees_e8 / 1e8,
+            pnl_usd=closed.pnl_e8 / 1e8,
+            unhedged_ms=closed.unhedged_ns_max / 1e6,
+            held_s=(closed.closed_unix_ns - closed.opened_unix_ns) / 1e9,
+        )
+
+    def _tell_latency(self, client_id: ClientOrderId, order: LiveOrder) -> None:
+        timed = OrderTimed(client_id=client_id, venue=order.doubtful.venue.name, stamps=order.stamps)
+        self.recorder.later(timed)
+        log_order_latency(self._log, client_id, timed.venue, order.stamps)
+        self.latency.append(timed)
+        del self.latency[:-LATENCY_LINES_KEPT]
+
+    # ---- start -------------------------------------------------------------------------------------------------
+
+    def _record_start(self) -> None:
+        pairs = [
+            PairConfigured(
+                pair_id=plan.pair_id,
+                venue_a=plan.legs[0][0],
+                symbol_a=plan.legs[0][1],
+                venue_b=plan.legs[1][0],
+                symbol_b=plan.legs[1][1],
+                size_e8=plan.size_e8,
+            )
+            for plan in self.settings.pairs
+        ]
+        self.recorder.later(
+            RunStarted(
+                run_id=self.run_id,
+                unix_ns=self.clock.unix_ns(),
+                mono_ns=self.clock.mono_ns(),
+                version=__version__,
+                mode="live",
+                simulated=self.settings.simulated,
+                pairs=pairs,
+                config_digest=self.settings.config_digest,
+                unclean_before=self._recovered.unclean_before,
+            )
+        )
+
+    def _make_traders(self) -> None:
+        desk = Desk(
+            gate=self.gate,
+            gateway=self._gateway,
+            recorder=self.recorder,
+            ids=self._ids,
+            clock=self.clock,
+            log=self._log,
+            on_order_made=self._on_order_made,
+            on_doubt=self._on_doubt,
+            on_filled=self.positions.on_filled,
+            on_trade_closed=self._on_trade_closed,
+            open_pairs=lambda: sum(not trader.is_idle for trader in self.traders),
+        )
+        for index, plan in enumerate(self.settings.pairs):
+            venues = (self.venues[plan.legs[0][0]], self.venues[plan.legs[1][0]])
+            legs = (venues[0].instrument(plan.legs[0][1]), venues[1].instrument(plan.legs[1][1]))
+            trader = PairTrader(index, plan.rules(legs), venues, desk)
+            self.traders.append(trader)
+            for leg in plan.legs:
+                self._by_book[leg] = trader
+
+    def _adopt(self) -> None:
+        """Give each trade that was left open to its trader; its doubtful orders are read from the venues."""
+        by_pair = {trader.rules.pair_id: trader for trader in self.traders}
+        for remains in self._recovered.open_trades:
+            trader = by_pair.get(remains.pair_id)
+            if trader is None or not trader.is_idle:
+                raise CannotStart(
+                    f"the journal holds open trade {remains.trade_id} of pair {remains.pair_id}, which this "
+                    "configuration cannot take over; configure that pair again and start, and it will be closed or kept"
+                )
+            trade = rebuild(remains, trader.rules, self.clock.mono_ns())
+            opened_unix_ns = remains.opened.unix_ns if remains.opened else remains.intents[0].unix_ns
+            self._ids.resume(remains.trade_id, len(remains.intents))
+            trader.adopt(trade, opened_unix_ns)
+            self._log.warning("trade.recovered", trade_id=remains.trade_id, doubtful=len(trade.in_doubt))
+            for intent in remains.intents:
+                client_id = ClientOrderId(intent.client_id)
+                doubtful = Doubtful(client_id, self.venues[intent.venue], intent.symbol, intent.correlator, 0)
+                live = LiveOrder(trader, doubtful, OrderStamps(), timed=True)
+                self.registry.add(live)
+                if is_unsettled(trade.orders[client_id]):
+                    self.resolver.resolve(doubtful)
+
+    async def _cancel_strays(self) -> None:
+        """Cancel what rests at the venues and is ours; immediate orders never rest, so there should be none."""
+        for venue in self.venues.values():
+            for order in await venue.open_orders():
+                if is_ours(order.client_id):
+                    self._log.warning("order.stray", venue=venue.name, client_id=order.client_id)
+                    venue.cancel(ClientOrderId(order.client_id))
+
+    def _set_entries(self, *, on: bool) -> None:
+        for trader in self.traders:
+            trader.entries_on = on
+
+    # ---- while running -----------------------------------------------------------------------------------------
+
+    def _on_tick(self) -> None:
+        self._tick = asyncio.get_running_loop().call_later(TICK_S, self._on_tick)
+        for trader in self.traders:
+            trader.on_timer()
+
+    async def _check_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_EVERY_S)
+            if not all(trader.is_idle or trader.is_holding for trader in self.traders):
+                continue  # positions move: they are compared when they rest
+            try:
+                rows = await self.compare("timer")
+            except (OSError, TimeoutError, ValueError, Refused) as e:
+                self._log.warning("positions.unreadable", reason=str(e))
+                continue
+            for row in rows:
+                if not row.agree:
+                    self.gate.halt(_difference(row))
+                    self._log.error("positions.differ", reason=_difference(row))
+
+    async def compare(self, when: When) -> list[PositionRow]:
+        """Compare positions with the venues, giving them time to show the last fills; journal the outcome."""
+        watched = [leg for plan in self.settings.pairs for leg in plan.legs]
+        rows: list[PositionRow] = []
+        deadline_ns = self.clock.mono_ns() + int(AGREE_WITHIN_S * 1e9)
+        while True:
+            rows = await self.positions.compare(list(self.venues.values()), watched)
+            if all(row.agree for row in rows) or self.clock.mono_ns() > deadline_ns:
+                break
+            await asyncio.sleep(AGREE_POLL_S)
+        self.recorder.later(PositionsChecked(when=when, rows=rows, unix_ns=self.clock.unix_ns()))
+        return rows
+
+    async def _confirm_end(self) -> tuple[bool, bool]:
+        idle = all(trader.is_idle for trader in self.traders)
+        try:
+            await self._cancel_strays()
+            rows = await self.compare("shutdown")
+        except (OSError, TimeoutError, ValueError, Refused) as e:
+            self._log.error("positions.unreadable", reason=str(e))
+            return False, False
+        for row in rows:
+            if not row.agree or row.venue_e8:
+                self._log.error("positions.left", reason=_difference(row))
+        flat = idle and not any(row.venue_e8 for row in rows)
+        return flat, all(row.agree for row in rows)
+
+    async def _until(self, done: Callable[[], bool], within_s: float) -> bool:
+        deadline_ns = self.clock.mono_ns() + int(within_s * 1e9)
+        while not done():
+            if self.clock.mono_ns() > deadline_ns:
+                return False
+            await asyncio.sleep(TICK_S)
+        return True
+
+
+_REMEDY = (
+    ". Close the difference at the venue, or start with the journal that opened it; the bot does not trade on a "
+    "position it cannot account for"
+)
+
+
+def _difference(row: PositionRow) -> str:
+    return (
+        f"{row.venue} {row.symbol}: the venue holds {row.venue_e8 / 1e8:g}, the journal says {row.journal_e8 / 1e8:g}"
+    )
+
+
+def _bps(rate_e8: int | None) -> float | None:
+    return None if rate_e8 is None else rate_e8 / 1e4

@@ -1,0 +1,151 @@
+"""What the journal says was left behind: positions, and trades still open. Reading it is the normal start of every run.
+
+An order whose bytes may have left is rebuilt as in doubt, so that the venue is asked before anything is decided.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from deltawire.core.edge import PairRules
+from deltawire.core.events import InDoubt
+from deltawire.core.order import IllegalTransition, Order, OrderState, apply
+from deltawire.core.trade import EXITING, Trade, lot_at
+from deltawire.core.types import ClientOrderId, OrderRequest, Purpose, Side, TradeId
+from deltawire.journal.records import (
+    OrderIntended,
+    OrderObserved,
+    Record,
+    RunEnded,
+    RunStarted,
+    TradeClosed,
+    TradeOpened,
+    event_of,
+)
+
+DAY_NS = 86_400 * 10**9
+
+
+@dataclass(slots=True)
+class Remains:
+    """One trade that an earlier run left open: its orders as the journal tells them."""
+
+    trade_id: TradeId
+    pair_id: str
+    opened: TradeOpened | None = None
+    intents: list[OrderIntended] = field(default_factory=list)
+    news: dict[str, list[OrderObserved]] = field(default_factory=dict)
+    closed: TradeClosed | None = None
+
+
+@dataclass(slots=True)
+class Recovered:
+    """The journal, read once. positions: signed sum of fills by (venue, symbol)."""
+
+    unclean_before: bool = False
+    lost_today_e8: int = 0
+    positions: dict[tuple[str, str], int] = field(default_factory=dict)
+    trades: dict[str, Remains] = field(default_factory=dict)
+    open_trades: list[Remains] = field(default_factory=list)
+
+
+def read_back(records: Iterable[Record], now_unix_ns: int) -> Recovered:
+    """Fold a journal into what the next run must know."""
+    found = Recovered()
+    trade_of_order: dict[str, Remains] = {}
+    for record in records:
+        match record:
+            case RunStarted():
+                found.unclean_before = True
+            case RunEnded(clean=clean):
+                found.unclean_before = not clean
+            case OrderIntended():
+                remains = _remains(found, record)
+                remains.intents.append(record)
+                trade_of_order[record.client_id] = remains
+            case OrderObserved(client_id=client_id) if client_id in trade_of_order:
+                trade_of_order[client_id].news.setdefault(client_id, []).append(record)
+            case TradeOpened():
+                _remains(found, record).opened = record
+            case TradeClosed():
+                _remains(found, record).closed = record
+            case _:
+                pass
+    for remains in found.trades.values():
+        _count(remains, found)
+        if remains.closed is None and remains.intents:
+            found.open_trades.append(remains)
+        elif remains.closed is not None and remains.closed.closed_unix_ns // DAY_NS == now_unix_ns // DAY_NS:
+            found.lost_today_e8 -= remains.closed.pnl_e8
+    return found
+
+
+def _remains(found: Recovered, record: OrderIntended | TradeOpened | TradeClosed) -> Remains:
+    return found.trades.setdefault(record.trade_id, Remains(TradeId(record.trade_id), record.pair_id))
+
+
+def rebuild(remains: Remains, rules: PairRules, now_mono_ns: int) -> Trade:
+    """Make the trade again from its records; orders without an end are in doubt."""
+    entries = [intent for intent in remains.intents if intent.purpose == "entry"]
+    first = (entries or remains.intents)[0]
+    buys_on_a = (Side(first.side) is Side.BUY) == (first.leg == "a")
+    trade = Trade(
+        trade_id=remains.trade_id,
+        rules=rules,
+        lot_e8=lot_at(rules, first.cap_price_e8),
+        buy_leg=0 if buys_on_a else 1,
+        opened_mono_ns=now_mono_ns,
+        entry_spread_e8=remains.opened.detected_spread_rate_e8 if remains.opened else 0,
+        entry_edge_e8=remains.opened.detected_edge_rate_e8 if remains.opened else 0,
+    )
+    for intent in remains.intents:
+        leg = 0 if intent.leg == "a" else 1
+        trade.add(leg, _request(intent, rules))
+        order = _fold(trade.orders[ClientOrderId(intent.client_id)], remains)
+        trade.orders[order.request.client_id] = order if order.is_final else apply(order, InDoubt("the bot was away"))
+    if any(intent.purpose == "exit" for intent in remains.intents):
+        trade.phase = EXITING
+        trade.exit_reason, trade.forced = "recovered", True
+    return trade
+
+
+def _request(intent: OrderIntended, rules: PairRules) -> OrderRequest:
+    return OrderRequest(
+        client_id=ClientOrderId(intent.client_id),
+        trade_id=TradeId(intent.trade_id),
+        purpose=Purpose(intent.purpose),
+        instrument=rules.legs[0 if intent.leg == "a" else 1],
+        side=Side(intent.side),
+        size_e8=intent.size_e8,
+        cap_price_e8=intent.cap_price_e8,
+        reduce_only=intent.reduce_only,
+    )
+
+
+def _fold(order: Order, remains: Remains) -> Order:
+    for record in remains.news.get(order.request.client_id, []):
+        try:
+            order = apply(order, event_of(record))
+        except IllegalTransition:
+            # The running bot met the same news, refused it the same way, and recorded that it did.
+            continue
+    return order
+
+
+def _count(remains: Remains, found: Recovered) -> None:
+    """Add the fills of a trade to the positions, order by order, without needing the pair's present settings."""
+    for intent in remains.intents:
+        filled_e8 = filled_by_records(intent, remains.news.get(intent.client_id, []))
+        key = (intent.venue, intent.symbol)
+        found.positions[key] = found.positions.get(key, 0) + Side(intent.side).sign * filled_e8
+
+
+def filled_by_records(intent: OrderIntended, news: list[OrderObserved]) -> int:
+    """Return what an order filled by its records: executions or running totals, whichever says more; never both."""
+    seen = {record.fill_id: record.size_e8 or 0 for record in news if record.kind == "fill"}
+    totals = [record.size_e8 or 0 for record in news if record.kind in ("filled_total", "closed")]
+    return min(max([sum(seen.values()), *totals]), intent.size_e8)
+
+
+def is_unsettled(order: Order) -> bool:
+    """Whether the venue must still be asked about it: not over, or over at prices not yet known."""
+    return order.state is OrderState.UNKNOWN or not order.is_final or not order.is_priced
