@@ -15,7 +15,8 @@ VENUES = ("paradex", "vest")
 # An `int` that counts milliseconds or 1e-8 parts is never negative.
 KINDS: Mapping[str, Mapping[str, type]] = {
     # on an order
-    "reject_order": {"code": str, "text": str},  # refused with this error, not executed
+    # refused with this error, not executed; Vest: `where` is "answer" or "event", else the code decides
+    "reject_order": {"code": str, "text": str, "where": str},
     "partial_fill": {"fraction_e8": int},  # executed for this part of its size at most, the rest cancelled
     "lose_reply": {},  # executed, the request is never answered
     "drop_before": {},  # connection closed on arrival, order NOT executed
@@ -24,6 +25,8 @@ KINDS: Mapping[str, Mapping[str, type]] = {
     "late_fill": {"ms": int},  # answered at once, fill events late
     "duplicate_events": {},  # every event of the order comes twice
     "fill_before_ack": {},  # fill events come before the answer
+    "rate_limit": {},  # refused for too many requests (Vest; Paradex limits for real)
+    "http_530": {"where": str},  # an error page of the edge, "before" or "after" the order was executed (Vest)
     # on streams
     "drop_stream": {"link": str},  # close the connection now, without a close frame
     "silent_stream": {"link": str, "ms": int},  # the connection stays open and says nothing
