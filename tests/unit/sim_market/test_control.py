@@ -1,0 +1,155 @@
+from itertools import count
+
+import aiohttp
+import pytest
+from tests.unit.sim_market.timers import HandClock
+
+from deltawire.core.money import BPS_E8, E8
+from deltawire.sim.basis import BasisSettings, shifted
+from deltawire.sim.control import ControlServer
+from deltawire.sim.faults import Fault, Faults
+from deltawire.sim.market import Market, Quote
+from deltawire.sim.player import Player
+from deltawire.sim.recording import Tick
+
+QUOTE = Quote(60_000 * E8, E8, 60_001 * E8, E8 // 2)
+
+
+class OneVenue:
+    def state(self):
+        return {"accounts": {}, "counters": {"orders": 3}}
+
+
+class Served:
+    """A control server over a market the test moves by hand."""
+
+    def __init__(self) -> None:
+        self.clock = HandClock()
+        self.market = Market(("BTC",))
+        self.faults = Faults()
+        self.player = Player(
+            self.market,
+            (Tick(n * 10**6, ("paradex", "vest")[n % 2], "BTC", QUOTE) for n in count()),
+            clock=self.clock,
+            call_later=self.clock.call_later,
+            basis=BasisSettings(height_min_e8=0, height_max_e8=0),
+            seed=1,
+        )
+        self.player.play()
+        self.control = ControlServer(
+            market=self.market, player=self.player, faults=self.faults, venues={"vest": OneVenue()}
+        )
+
+
+@pytest.fixture
+async def served():
+    served = Served()
+    yield served
+    await served.control.stop()
+
+
+@pytest.fixture
+async def call(served):
+    port = await served.control.start()
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+
+        async def call(method: str, path: str, body=None, data=None):
+            async with session.request(method, path, json=body, data=data) as answer:
+                return answer.status, await answer.json()
+
+        yield call
+
+
+async def test_the_state_has_market_faults_and_venues(served, call):
+    served.clock.advance(3 * 10**6)
+    status, state = await call("GET", "/state")
+    assert status == 200
+    assert state["market"]["playing"] is True
+    assert state["market"]["market_ms"] == 3
+    assert state["market"]["published"] == 4
+    assert state["faults"] == {"armed": [], "taken": {"paradex": {}, "vest": {}}}
+    assert state["vest"] == {"accounts": {}, "counters": {"orders": 3}}
+
+
+async def test_the_market_shows_the_quotes_in_force(served, call):
+    served.clock.advance(0)
+    _, market = await call("GET", "/market")
+    assert market["quotes"] == {
+        "paradex": {"BTC": {"bid_price": "60000", "bid_size": "1", "ask_price": "60001", "ask_size": "0.5"}},
+        "vest": {"BTC": None},
+    }
+
+
+async def test_a_fault_is_armed_and_counted_when_it_strikes(served, call):
+    body = {"venue": "paradex", "kind": "delay_reply", "count": 2, "params": {"ms": 250}}
+    assert await call("POST", "/faults", body) == (200, {"armed": [body], "taken": {"paradex": {}, "vest": {}}})
+    assert served.faults.take("paradex", "delay_reply") is not None
+    _, state = await call("GET", "/state")
+    assert state["faults"] == {"armed": [body | {"count": 1}], "taken": {"paradex": {"delay_reply": 1}, "vest": {}}}
+    assert await call("DELETE", "/faults") == (200, {"cleared": 1})
+    assert served.faults.armed() == []
+
+
+async def test_disconnect_is_heard_by_the_venue_at_once(served, call):
+    heard: list[Fault] = []
+    served.faults.listen("vest", heard.append)
+    status, _ = await call("POST", "/disconnect", {"venue": "vest", "link": "private"})
+    assert status == 200
+    assert [(fault.kind, fault.params) for fault in heard] == [("drop_stream", {"link": "private"})]
+
+
+async def test_the_basis_is_pinned_exactly_and_released(served, call):
+    served.clock.advance(10**6)
+    status, state = await call("POST", "/market", data=b'{"basis_bps": 12.5001}')
+    assert (status, state["pinned"], state["basis_bps"]) == (200, True, {"BTC": "12.5001"})
+    assert served.market.last("vest", "BTC") == shifted(QUOTE, 125_001)
+    assert served.market.last("paradex", "BTC") == QUOTE
+    _, state = await call("POST", "/market", {"basis_bps": -30})
+    assert served.market.last("vest", "BTC") == shifted(QUOTE, -30 * BPS_E8)
+    _, state = await call("POST", "/market", {"basis_bps": None})
+    assert (state["pinned"], state["basis_bps"]) == (False, {"BTC": "0"})
+    assert served.market.last("vest", "BTC") == QUOTE
+
+
+async def test_the_market_is_paused_and_played(served, call):
+    _, state = await call("POST", "/market", {"paused": True})
+    assert state["playing"] is False
+    served.clock.advance(10**9)
+    assert served.market.published == 0
+    _, state = await call("POST", "/market", {"paused": False})
+    assert state["playing"] is True
+    served.clock.advance(10**9)
+    assert served.market.published == 1001
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "named"),
+    [
+        ("/faults", b"{", "not JSON"),
+        ("/faults", b"[]", "not a JSON object"),
+        ("/faults", b'{"kind": "gap"}', "'venue' is missing"),
+        ("/faults", b'{"venue": "vest", "kind": "gap", "times": 2}', "unknown key 'times'"),
+        ("/faults", b'{"venue": "vest", "kind": "boom"}', "boom"),
+        ("/faults", b'{"venue": "vest", "kind": "gap", "count": "2"}', "'count' must be of type int"),
+        ("/faults", b'{"venue": "vest", "kind": "gap", "count": true}', "'count' must be of type int"),
+        ("/faults", b'{"venue": "vest", "kind": "delay_reply", "params": {"ms": 1.5}}', "'ms'"),
+        ("/faults", b'{"venue": "vest", "kind": "gap", "params": []}', "'params' must be of type dict"),
+        ("/market", b'{"basis": 3}', "unknown key 'basis'"),
+        ("/market", b'{"basis_bps": true}', "'basis_bps' must be a number or null"),
+        ("/market", b'{"basis_bps": NaN}', "'basis_bps' must be a number or null"),
+        ("/market", b'{"basis_bps": "much"}', "much"),
+        ("/market", b'{"basis_bps": 1.00001}', "more than 4 decimal places"),
+        ("/market", b'{"basis_bps": 1001}', "1000 bps"),
+        ("/market", b'{"basis_bps": 5, "paused": "yes"}', "'paused' must be of type bool"),
+        ("/disconnect", b'{"venue": "vest"}', "'link' is missing"),
+        ("/disconnect", b'{"venue": "nasdaq", "link": "orders"}', "nasdaq"),
+        ("/disconnect", b"\xff\xfe", ""),
+    ],
+)
+async def test_a_body_that_cannot_be_used_is_named_and_changes_nothing(served, call, path, data, named):
+    before = served.player.state()
+    status, answer = await call("POST", path, data=data)
+    assert status == 400
+    assert named in answer["error"]
+    assert served.faults.armed() == []
+    assert served.player.state() == before
