@@ -1,5 +1,6 @@
 """A server over TLS with a test CA, and the network that trusts it."""
 
+import asyncio
 import random
 import ssl
 import time
@@ -7,11 +8,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 import trustme
+import uvloop
 from tests.unit.net.peers import HttpServer, Until
 
 from deltawire.net import tls
 from deltawire.net.sockets import SocketNetwork
 from deltawire.net.ws import WsSettings
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """Run these tests on the loop of the product, and on asyncio's, which whoever embeds it may use."""
+    return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import random
 import socket
 import time
@@ -174,7 +175,8 @@ async def test_a_goodbye_still_unread_in_the_socket_keeps_the_order_off_that_con
 
     server.script = lambda peer: answer_after_warm_up(peer, stay)
     async with warm_pool(network, server, PoolSettings(connections=1, keepalive_s=60)) as pool:
-        ends[0].shutdown(socket.SHUT_RDWR)  # in the kernel at once; our loop gets no turn before the order
+        with socket.socket(fileno=os.dup(ends[0].fileno())) as end:
+            end.shutdown(socket.SHUT_RDWR)  # in the kernel at once; our loop gets no turn before the order
         assert pool.idle == 1
         assert pool.post_now("/o", b"", b"x", Outcome()) is None
 
