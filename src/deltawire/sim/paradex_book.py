@@ -1,0 +1,297 @@
+"""Price-time matching book of one simulated Paradex market. Pure: knows nothing of accounts' money, clocks or sockets.
+
+Two kinds of participants rest here: accounts' orders, and the recorded market (owner RECORDED_MARKET), which quotes a
+few levels a side and re-quotes them on every tick. Every change of the book, and every trade, is one step of one
+sequence that bbo, book, trades and fills share (Paradex reference, sections 8 and 10): a delta always has seq one above
+the last, and a trade's seq is the book's after it. RPI orders are deliberately absent.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+
+from deltawire.core.book import Level
+from deltawire.core.types import Side
+
+RECORDED_MARKET = 0  # the owner of quoted liquidity; account addresses are never 0
+
+
+class Rank(IntEnum):
+    """Who goes first at one price; arrival decides within a rank."""
+
+    RETAIL = 0
+    PRO = 1
+
+
+class SelfTrade(Enum):
+    """What happens when an incoming order meets one of its own account."""
+
+    EXPIRE_MAKER = "EXPIRE_MAKER"
+    EXPIRE_TAKER = "EXPIRE_TAKER"
+    EXPIRE_BOTH = "EXPIRE_BOTH"
+
+
+@dataclass(slots=True, eq=False)
+class Resting:
+    """Size waiting at a price. Owned and mutated by the book it rests in; arrival is set by the book."""
+
+    order_id: str  # "" for the recorded market
+    owner: int
+    side: Side
+    price_e8: int
+    leaves_e8: int
+    rank: Rank = Rank.PRO
+    arrival: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    seq: int  # the book's sequence after this trade
+    aggressor: Side
+    price_e8: int
+    size_e8: int
+    maker_id: str
+    maker_owner: int
+    taker_id: str
+    taker_owner: int
+
+
+@dataclass(frozen=True, slots=True)
+class BookUpdate:
+    """One step of the sequence: levels that changed (size 0: gone), and the trade that changed them, if one did."""
+
+    symbol: str
+    seq: int
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    best_changed: bool
+    trade: Trade | None
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An order on its way through the book. limit_e8: the worst price it may trade at."""
+
+    order_id: str
+    owner: int
+    side: Side
+    size_e8: int
+    limit_e8: int
+    self_trade: SelfTrade = SelfTrade.EXPIRE_TAKER
+
+
+@dataclass(slots=True)
+class Matched:
+    """What an incoming order met. expired: own resting orders withdrawn by self-trade prevention."""
+
+    left_e8: int
+    trades: list[Trade] = field(default_factory=list)
+    expired: list[Resting] = field(default_factory=list)
+    taker_expired: bool = False
+
+
+class _Ladder:
+    """One side: queues by price. Keys ascend from the best price, so both sides read alike."""
+
+    def __init__(self, side: Side) -> None:
+        self._sign = -side.sign  # bids: highest price first
+        self._keys: list[int] = []
+        self._queues: dict[int, list[Resting]] = {}
+
+    def add(self, resting: Resting) -> None:
+        queue = self._queues.get(resting.price_e8)
+        if queue is None:
+            queue = self._queues[resting.price_e8] = []
+            insort(self._keys, resting.price_e8 * self._sign)
+        insort(queue, resting, key=lambda other: (other.rank, other.arrival))
+
+    def remove(self, resting: Resting) -> None:
+        queue = self._queues[resting.price_e8]
+        queue.remove(resting)
+        if not queue:
+            del self._queues[resting.price_e8]
+            del self._keys[bisect_left(self._keys, resting.price_e8 * self._sign)]
+
+    def first(self) -> Resting | None:
+        return self._queues[self._keys[0] * self._sign][0] if self._keys else None
+
+    def crosses(self, price_e8: int, limit_e8: int) -> bool:
+        """Say whether an opposite order with this limit may trade at the price."""
+        return price_e8 * self._sign <= limit_e8 * self._sign
+
+    def size_at(self, price_e8: int) -> int:
+        return sum(resting.leaves_e8 for resting in self._queues.get(price_e8, ()))
+
+    def levels(self, depth: int | None) -> list[Level]:
+        prices = [key * self._sign for key in self._keys[:depth]]
+        return [(price_e8, self.size_at(price_e8)) for price_e8 in prices]
+
+    def orders_within(self, limit_e8: int) -> Iterable[Resting]:
+        """Best first, everything an opposite order with this limit could trade with."""
+        for key in list(self._keys):
+            if key > limit_e8 * self._sign:
+                return
+            yield from list(self._queues[key * self._sign])
+
+
+class MatchingBook:
+    """One market's book. Each change is published at once, synchronously, before the call that made it returns."""
+
+    def __init__(self, symbol: str, publish: Callable[[BookUpdate], None], seq: int = 0) -> None:
+        self.symbol = symbol
+        self.seq = seq
+        self._publish = publish
+        self._ladders = {side: _Ladder(side) for side in Side}
+        self._orders: dict[str, Resting] = {}
+        self._quoted: dict[Side, dict[int, int]] = {side: {} for side in Side}  # price -> size last quoted
+        self._market: dict[Side, dict[int, Resting]] = {side: {} for side in Side}  # what is left of it
+        self._arrivals = 0
+        self._best: tuple[Level | None, Level | None] = (None, None)
+
+    def best(self, side: Side) -> Level | None:
+        levels = self._ladders[side].levels(1)
+        return levels[0] if levels else None
+
+    def levels(self, side: Side, depth: int | None = None) -> list[Level]:
+        """Return (price_e8, size_e8), best first."""
+        return self._ladders[side].levels(depth)
+
+    def would_trade(self, side: Side, limit_e8: int) -> bool:
+        other = self._ladders[side.opposite]
+        first = other.first()
+        return first is not None and other.crosses(first.price_e8, limit_e8)
+
+    def match(self, taker: Incoming) -> Matched:
+        """Trade the order against what rests, best price first and oldest first. The rest of it is the caller's."""
+        ladder = self._ladders[taker.side.opposite]
+        matched = Matched(taker.size_e8)
+        while matched.left_e8 > 0:
+            maker = ladder.first()
+            if maker is None or not ladder.crosses(maker.price_e8, taker.limit_e8):
+                break
+            if maker.owner == taker.owner:
+                matched.taker_expired = taker.self_trade is not SelfTrade.EXPIRE_MAKER
+                if taker.self_trade is not SelfTrade.EXPIRE_TAKER:
+                    self.withdraw(maker.order_id)
+                    matched.expired.append(maker)
+                if matched.taker_expired:
+                    break
+                continue
+            trade = self._trade(maker, taker, min(matched.left_e8, maker.leaves_e8))
+            matched.left_e8 -= trade.size_e8
+            matched.trades.append(trade)
+        return matched
+
+    def rest(self, resting: Resting) -> None:
+        """Put an order behind those at its price. The caller has matched it first: it must not cross."""
+        assert not self.would_trade(resting.side, resting.price_e8), "a resting order may not cross the book"
+        self._orders[resting.order_id] = resting
+        self._add(resting)
+        self._step({(resting.side, resting.price_e8)})
+
+    def withdraw(self, order_id: str) -> Resting | None:
+        """Take an account's order out of the book; None when it does not rest here."""
+        resting = self._orders.pop(order_id, None)
+        if resting is not None:
+            self._ladders[resting.side].remove(resting)
+            self._step({(resting.side, resting.price_e8)})
+        return resting
+
+    def requote(self, bids: Sequence[Level], asks: Sequence[Level]) -> list[Trade]:
+        """Replace the recorded market's levels (best first, not crossing each other), as one step.
+
+        A level quoted again with the same size is no tick at that level: what was taken from it stays taken. Where a
+        new level crosses an account's resting order, the recorded market is the aggressor and trades at the resting
+        price first.
+        """
+        trades: list[Trade] = []
+        left_e8: dict[tuple[Side, int], int] = {}
+        for side, levels in ((Side.BUY, bids), (Side.SELL, asks)):
+            for price_e8, size_e8 in levels:
+                if self._quoted[side].get(price_e8) != size_e8:
+                    matched = self._sweep(side, price_e8, size_e8)
+                    left_e8[side, price_e8] = matched.left_e8
+                    trades += matched.trades
+        touched = self._replace_quotes(Side.BUY, bids, left_e8) | self._replace_quotes(Side.SELL, asks, left_e8)
+        if touched:
+            self._step(touched)
+        return trades
+
+    def _sweep(self, side: Side, price_e8: int, size_e8: int) -> Matched:
+        """Trade a new quote with the account orders it crosses."""
+        within = list(self._ladders[side.opposite].orders_within(price_e8))
+        if all(resting.owner == RECORDED_MARKET for resting in within):
+            return Matched(size_e8)
+        # Its own old quotes in the way are gone by now at the venue that was recorded.
+        stale = [resting for resting in within if resting.owner == RECORDED_MARKET]
+        for resting in stale:
+            self._drop_quote(resting)
+        if stale:
+            self._step({(resting.side, resting.price_e8) for resting in stale})
+        return self.match(Incoming("", RECORDED_MARKET, side, size_e8, price_e8))
+
+    def _replace_quotes(
+        self, side: Side, levels: Sequence[Level], left_e8: dict[tuple[Side, int], int]
+    ) -> set[tuple[Side, int]]:
+        quoted, market = self._quoted[side], self._market[side]
+        now = dict(levels)
+        touched: set[tuple[Side, int]] = set()
+        for price_e8 in [price_e8 for price_e8, size_e8 in quoted.items() if now.get(price_e8) != size_e8]:
+            del quoted[price_e8]
+            if price_e8 in market and price_e8 not in now:
+                self._drop_quote(market[price_e8])
+                touched.add((side, price_e8))
+        for price_e8, size_e8 in levels:
+            if price_e8 not in quoted:
+                quoted[price_e8] = size_e8
+                touched |= self._set_quote(side, price_e8, left_e8[side, price_e8])
+        return touched
+
+    def _set_quote(self, side: Side, price_e8: int, leaves_e8: int) -> set[tuple[Side, int]]:
+        resting = self._market[side].get(price_e8)
+        if resting is not None and resting.leaves_e8 == leaves_e8:
+            return set()
+        if resting is None and leaves_e8 == 0:
+            return set()
+        if leaves_e8 == 0 and resting is not None:
+            self._drop_quote(resting)
+        elif resting is not None:
+            resting.leaves_e8 = leaves_e8  # it keeps its place in the queue
+        else:
+            resting = Resting("", RECORDED_MARKET, side, price_e8, leaves_e8)
+            self._market[side][price_e8] = resting
+            self._add(resting)
+        return {(side, price_e8)}
+
+    def _drop_quote(self, resting: Resting) -> None:
+        del self._market[resting.side][resting.price_e8]
+        self._ladders[resting.side].remove(resting)
+
+    def _add(self, resting: Resting) -> None:
+        self._arrivals += 1
+        resting.arrival = self._arrivals
+        self._ladders[resting.side].add(resting)
+
+    def _trade(self, maker: Resting, taker: Incoming, size_e8: int) -> Trade:
+        maker.leaves_e8 -= size_e8
+        if maker.leaves_e8 == 0:
+            if maker.owner == RECORDED_MARKET:
+                self._drop_quote(maker)
+            else:
+                del self._orders[maker.order_id]
+                self._ladders[maker.side].remove(maker)
+        trade = Trade(
+            self.seq + 1, taker.side, maker.price_e8, size_e8, maker.order_id, maker.owner, taker.order_id, taker.owner
+        )
+        self._step({(maker.side, maker.price_e8)}, trade)
+        return trade
+
+    def _step(self, touched: set[tuple[Side, int]], trade: Trade | None = None) -> None:
+        self.seq += 1
+        changed = sorted((side, price_e8, self._ladders[side].size_at(price_e8)) for side, price_e8 in touched)
+        best = (self.best(Side.BUY), self.best(Side.SELL))
+        best_changed, self._best = best != self._best, best
+        bids = tuple((price_e8, size_e8) for side, price_e8, size_e8 in reversed(changed) if side is Side.BUY)
+        asks = tuple((price_e8, size_e8) for side, price_e8, size_e8 in changed if side is Side.SELL)
+        self._publish(BookUpdate(self.symbol, self.seq, bids, asks, best_changed, trade))

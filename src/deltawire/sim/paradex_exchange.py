@@ -1,0 +1,293 @@
+"""The simulated Paradex behind its API: order life cycle, matching, accounts, funding. Sans-I/O.
+
+Typed requests in, events out by two synchronous sinks (book steps, private news); clock handed in. An order is first
+accepted (API checks; status NEW), then executed (risk checks, matching): two calls, because the venue answers
+between them and lets the Retail class wait between them. Knows nothing of JSON, SBE, tokens or signatures.
+
+Source: Paradex reference, sections 12 to 17. Not modelled: liquidation, stop orders, RPI, busts, the insurance fund.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from deltawire.core.money import format_e8
+from deltawire.sim.market import Quote
+from deltawire.sim.paradex_accounts import (
+    CLOSED,
+    NEW,
+    OPEN,
+    Account,
+    AccountView,
+    PositionView,
+    Prices,
+    SimFill,
+    SimOrder,
+    account_view,
+    position_view,
+)
+from deltawire.sim.paradex_book import BookUpdate, Incoming, Matched, Rank, Resting, Trade
+from deltawire.sim.paradex_checks import NewOrder, check_order, check_size, risk_reason
+from deltawire.sim.paradex_market import SimMarket
+from deltawire.sim.paradex_rules import ApiRefusal, ParadexSimSettings
+from deltawire.sim.paradex_settlement import Ids, OnPrivate, Settlement
+from deltawire.venues.contract import Clock
+
+
+class ParadexExchange:
+    """Every market and account. Public methods are the venue's verbs; none of them waits."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        settings: ParadexSimSettings,
+        publish_book: Callable[[BookUpdate], None],
+        publish_private: OnPrivate,
+    ) -> None:
+        self.settings = settings
+        self.status = "ok"  # ok, maintenance, cancel_only, post_only
+        self.accounts: dict[int, Account] = {}
+        self.markets = {rules.symbol: SimMarket(rules, settings.depth, publish_book) for rules in settings.markets}
+        self.counters: Counter[str] = Counter()
+        self._symbol_of = {rules.base: rules.symbol for rules in settings.markets}
+        self._clock = clock
+        self._publish_private = publish_private
+        self._ids = Ids(clock)
+        self._prices = Prices(
+            rules=lambda symbol: self.markets[symbol].rules,
+            mark_e8=lambda symbol: self.markets[symbol].mark_e8,
+            index_e8=lambda symbol: self.markets[symbol].funding.index_e8,
+            exit_fee_e8=settings.fees_pro.taker_e8,
+        )
+        self.fees = {Rank.RETAIL: settings.fees_retail, Rank.PRO: settings.fees_pro}
+        self._settlement = Settlement(
+            clock=clock,
+            ids=self._ids,
+            accounts=self.accounts,
+            prices=self._prices,
+            fees=self.fees,
+            counters=self.counters,
+        )
+        for market in self.markets.values():
+            market.funding_rate_e8 = settings.funding_rate_e8
+
+    def on_quote(self, base: str, quote: Quote) -> None:
+        """Take a tick of the recorded market; one that is no quote, or of a base without a market, is counted."""
+        symbol = self._symbol_of.get(base)
+        if symbol is None:
+            self.counters["quotes_ignored"] += 1
+            return
+        market = self.markets[symbol]
+        try:
+            trades = market.on_quote(quote)
+        except ValueError:
+            self.counters["quotes_ignored"] += 1
+            return
+        market.updated_unix_ns = self._clock.unix_ns()
+        self._settle(market, trades)
+
+    def accrue_funding(self) -> None:
+        """Move every funding index to now. For a timer of about a second."""
+        for market in self.markets.values():
+            market.funding.accrue(market.premium_e8(), self._clock.mono_ns())
+
+    def add_account(self, address: int, public_key: int, collateral_e8: int) -> Account:
+        now_unix_ns = self._clock.unix_ns()
+        account = Account(
+            address, {public_key}, collateral_e8, created_unix_ns=now_unix_ns, updated_unix_ns=now_unix_ns
+        )
+        self.accounts[address] = account
+        return account
+
+    def account_view(self, account: Account) -> AccountView:
+        return account_view(account, self._prices, self._ids.next_seq_no())
+
+    def position_views(self, account: Account) -> list[PositionView]:
+        """Return the open positions."""
+        held = [position for position in account.positions.values() if position.size_e8]
+        return [position_view(account, position, self._prices, self._ids.next_seq_no()) for position in held]
+
+    # Orders
+
+    def accept(self, request: NewOrder) -> SimOrder:
+        """Check what the API checks and register the order as NEW. Raises ApiRefusal; then nothing has changed."""
+        self.counters["orders_received"] += 1
+        market, account = self.markets.get(request.symbol), self.accounts[request.account]
+        try:
+            check_order(request, market, account, self.status, self.settings)
+        except ApiRefusal as refusal:
+            self.counters["orders_refused"] += 1
+            self.counters["duplicates_of_a_client_id"] += refusal.code == "DUPLICATED_CLIENT_ID"
+            raise
+        now_unix_ns = self._clock.unix_ns()
+        order = SimOrder(
+            id=self._ids.next_id(),
+            account=request.account,
+            symbol=request.symbol,
+            side=request.side,
+            kind=request.kind,
+            instruction=request.instruction,
+            size_e8=request.size_e8,
+            price_e8=request.price_e8,
+            client_id=request.client_id,
+            reduce_only=request.reduce_only,
+            self_trade=request.self_trade,
+            rank=request.rank,
+            signed_unix_ms=request.signed_unix_ms,
+            received_unix_ns=request.received_unix_ns,
+            created_unix_ns=now_unix_ns,
+            updated_unix_ns=now_unix_ns,
+            leaves_e8=request.size_e8,
+            seq_no=self._ids.next_seq_no(),
+            origin=request.origin,
+        )
+        account.remember(order, request.signed_fields)
+        return order
+
+    def execute(self, order: SimOrder, *, fill_max_e8: int | None = None, on_private: OnPrivate | None = None) -> None:
+        """Risk-check and match an accepted order; one cancelled meanwhile stays as it is.
+
+        fill_max_e8: trade at most this much of it (a fault). on_private: takes its owner's news in place of the sink.
+        """
+        if order.status != NEW:
+            return
+        market, account = self.markets[order.symbol], self.accounts[order.account]
+        reason = risk_reason(order, market, account, self._prices)
+        if reason:
+            self._settlement.close(order, reason)
+            self._settle(market, [], [order], on_private)
+            return
+        size_e8 = order.leaves_e8 if fill_max_e8 is None else min(order.leaves_e8, fill_max_e8)
+        limit_e8 = order.price_e8 or market.band_e8(order.side)
+        matched = market.book.match(Incoming(order.id, order.account, order.side, size_e8, limit_e8, order.self_trade))
+        expired = [account.orders[resting.order_id] for resting in matched.expired]
+        for own in expired:
+            self._settlement.close(own, "SELF_TRADE")
+        fills = self._settlement.book(market, matched.trades)
+        self._end_taking(market, order, matched)
+        self._report(market, fills, [*expired, order], on_private)
+
+    def _end_taking(self, market: SimMarket, order: SimOrder, matched: Matched) -> None:
+        """Decide what becomes of an order after its way through the book."""
+        if order.leaves_e8 == 0:
+            self._settlement.close(order, "")
+        elif matched.taker_expired:
+            self._settlement.close(order, "SELF_TRADE")
+        elif order.kind == "MARKET" and not matched.trades:
+            self._settlement.close(order, "EMPTY_MARKET")
+        elif order.kind == "MARKET" or order.instruction == "IOC":
+            self._settlement.close(order, "REMAINING_IOC_CANCEL")
+        elif market.book.would_trade(order.side, order.price_e8):
+            self._settlement.close(order, "UNEXPECTED_FAILURE")  # only a partial_fill fault leaves a crossing rest
+        else:
+            order.status = OPEN
+            self._settlement.touch(order)
+            resting = Resting(order.id, order.account, order.side, order.price_e8, order.leaves_e8, order.rank)
+            market.book.rest(resting)
+
+    def cancel(self, order: SimOrder, reason: str = "USER_CANCELED") -> bool:
+        """Take an order out if it still lives; returns whether it did."""
+        if order.status == CLOSED:
+            return False
+        market = self.markets[order.symbol]
+        market.book.withdraw(order.id)
+        self._settlement.close(order, reason)
+        self.counters["orders_cancelled"] += 1
+        self._settle(market, [], [order])
+        return True
+
+    def cancel_all(
+        self, account: Account, *, symbol: str = "", origin: int | None = None, reason: str = "USER_CANCELED"
+    ) -> int:
+        """Cancel an account's live orders, of one market or of one connection if named. Returns how many."""
+        chosen = [
+            order for order in account.live.values() if symbol in {"", order.symbol} and origin in {None, order.origin}
+        ]
+        return sum(self.cancel(order, reason) for order in chosen)
+
+    def modify(self, order: SimOrder, size_e8: int, price_e8: int) -> None:
+        """Change an open order; it keeps its id and goes to the back of its queue. size_e8: with what is filled.
+
+        Raises ApiRefusal, changing nothing. Like a new order it passes the risk checks and may trade.
+        """
+        market = self.markets[order.symbol]
+        if order.status == CLOSED:
+            raise ApiRefusal("ORDER_IS_CLOSED", f"order {order.id} is closed")
+        if order.status != OPEN:
+            raise ApiRefusal("ORDER_IS_NOT_OPEN", f"order {order.id} is {order.status}")
+        check_size(market.rules, market.mark_e8, size_e8, price_e8)
+        if size_e8 <= order.filled_e8:
+            raise ApiRefusal("INVALID_ORDER_SIZE", "the new size is not above what is filled")
+        market.book.withdraw(order.id)
+        order.leaves_e8 += size_e8 - order.size_e8
+        order.size_e8, order.price_e8 = size_e8, price_e8
+        order.status = NEW
+        self.execute(order)
+
+    # After matching
+
+    def _settle(
+        self,
+        market: SimMarket,
+        trades: Iterable[Trade],
+        orders: Sequence[SimOrder] = (),
+        on_private: OnPrivate | None = None,
+    ) -> None:
+        self._report(market, self._settlement.book(market, trades), orders, on_private)
+
+    def _report(
+        self, market: SimMarket, fills: Sequence[SimFill], orders: Sequence[SimOrder], on_private: OnPrivate | None
+    ) -> None:
+        """Send each account its news; on_private takes those of the last order's owner."""
+        taker = orders[-1].account if orders else None
+        for address, batch in self._settlement.news(market, fills, orders).items():
+            (on_private if on_private and address == taker else self._publish_private)(batch)
+        for address in {fill.account: None for fill in fills}:
+            self._trim_reduce_only(market, self.accounts[address])
+
+    def _trim_reduce_only(self, market: SimMarket, account: Account) -> None:
+        """Cancel resting reduce-only orders the position has become too small for, the worst priced first."""
+        symbol = market.rules.symbol
+        held_e8 = account.size_e8(symbol)
+        resting = [o for o in account.live.values() if o.reduce_only and o.symbol == symbol and o.status == OPEN]
+        resting.sort(key=lambda order: order.side.sign * order.price_e8)
+        for order in resting:
+            same_side_e8 = sum(o.leaves_e8 for o in resting if o.side is order.side and o.status == OPEN)
+            if same_side_e8 > max(0, -order.side.sign * held_e8):
+                self.cancel(order, "REDUCE_ONLY_WILL_INCREASE")
+
+    def state(self) -> dict[str, Any]:
+        """Return accounts and counters as JSON, for the control URL. Amounts as decimal text."""
+        return {
+            "status": self.status,
+            "counters": dict(self.counters),
+            "accounts": {f"0x{account.address:x}": self._account_state(account) for account in self.accounts.values()},
+        }
+
+    def _account_state(self, account: Account) -> dict[str, Any]:
+        view = self.account_view(account)
+        return {
+            "collateral": format_e8(account.collateral_e8),
+            "account_value": format_e8(view.value_e8),
+            "positions": {p.symbol: format_e8(p.size_e8) for p in account.positions.values()},
+            "orders_live": len(account.live),
+            "orders": [
+                {
+                    "id": order.id,
+                    "client_id": order.client_id,
+                    "market": order.symbol,
+                    "side": order.side.name,
+                    "status": order.status,
+                    "size": format_e8(order.size_e8),
+                    "filled": format_e8(order.filled_e8),
+                    "average_price": format_e8(order.average_price_e8),
+                    "cancel_reason": order.cancel_reason,
+                }
+                for order in account.orders.values()
+            ],
+            "fills": len(account.fills),
+            "fees_paid": format_e8(account.fees_paid_e8),
+            "realized_pnl": format_e8(account.realized_pnl_e8),
+            "funding": format_e8(account.funding_e8),
+        }
