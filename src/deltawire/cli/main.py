@@ -25,7 +25,7 @@ CONFIG = Path("config.yaml")
 
 @app.command()
 def demo(
-    trades: Annotated[int, typer.Option(min=1, max=1000, help="End after this many full round trips.")] = 5,
+    trades: Annotated[int, typer.Option(min=1, max=400, help="End after this many full round trips.")] = 5,
     seconds: Annotated[int, typer.Option(min=5, max=86_400, help="Or after this long.")] = 90,
     rtt_ms: Annotated[
         float, typer.Option(min=0, max=5000, help="Simulated network round trip to each venue, in ms.")

@@ -22,6 +22,7 @@ class Values:
     confirm_updates: str = "2"
     order_notional_max_usd: str = "2000"
     daily_loss_max_usd: str = "50"
+    socket: str = "deltawire.sock"
 
 
 def config_text(values: Values) -> str:
@@ -101,7 +102,7 @@ limits:                        # every order passes these; closing and hedging a
 journal:
   dir: journal                 # the durable record; one bot a folder
 control:
-  socket: deltawire.sock       # where `deltawire status` and its like reach the running bot
+  socket: $socket       # where `deltawire status` and its like reach the running bot
 log:
   file: deltawire.log.jsonl    # one JSON object a line
   format: human                # of the lines on the screen: human or json
