@@ -1,8 +1,8 @@
-"""From a YAML file to a BotConfig, or to a ConfigError that names everything to mend."""
+"""From a YAML file to a BotConfig (or another model of settings), or to a ConfigError naming everything to mend."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -11,6 +11,8 @@ from deltawire.config.errors import ConfigError, Problem, closest
 from deltawire.config.fields import shown
 from deltawire.config.model import BotConfig
 from deltawire.config.source import Loc, Source, dotted, read_source
+
+M = TypeVar("M", bound=BaseModel)
 
 _NO_SECTION = ("{} is not a section", "write its keys below it, indented")
 _PLAIN = {
@@ -25,48 +27,53 @@ _PLAIN = {
 
 def load_config(path: Path) -> BotConfig:
     """Read and check the settings. Relative paths in them start at the file's folder. Raises ConfigError."""
-    source = read_source(path)
+    return check_model(read_source(path), BotConfig, "`deltawire init`")
+
+
+def check_model(source: Source, model: type[M], example: str) -> M:
+    """Make the model from what was read. example: where a person sees the right form. Raises ConfigError."""
     try:
-        return BotConfig.model_validate(source.values, context={"folder": path.absolute().parent})
+        return model.model_validate(source.values, context={"folder": source.path.absolute().parent})
     except ValidationError as e:
-        raise ConfigError(_problems(source, e)) from None  # pydantic's own text repeats the values
+        raise ConfigError(_problems(source, e, model, example)) from None  # pydantic's own text repeats the values
 
 
-def _problems(source: Source, error: ValidationError) -> Iterator[Problem]:
+def _problems(source: Source, error: ValidationError, model: type[BaseModel], example: str) -> Iterator[Problem]:
     for detail in error.errors(include_url=False):
         if detail["type"] == "too_short" and detail["input"]:
             continue  # its items were refused, each with its own problem
         # A key in a dict of pydantic's own making ends in this marker; a person never wrote it.
         loc: Loc = tuple(part for part in detail["loc"] if part != "[key]")
-        yield source.problem(loc, *_say(loc, detail))
+        yield source.problem(loc, *_say(loc, detail, model, example))
 
 
-def _say(loc: Loc, detail: ErrorDetails) -> tuple[str, str]:
+def _say(loc: Loc, detail: ErrorDetails, model: type[BaseModel], example: str) -> tuple[str, str]:
     """Put one of pydantic's findings into words: what is wrong, what would be right."""
     kind, value = detail["type"], detail["input"]
     if kind == "refused":
         return detail["ctx"]["wrong"], detail["ctx"]["right"]
     if kind == "missing":
-        return "is missing", f"add it (`deltawire init` shows {dotted(loc)} with a comment)"
+        return "is missing", f"add it ({example} shows {dotted(loc)} with a comment)"
     if kind == "extra_forbidden":
-        known = sorted(_keys_at(loc[:-1]))
+        known = sorted(_keys_at(model, loc[:-1]))
         guess = closest(str(loc[-1]), known)
         return "is not a known key", f'did you mean "{guess}"?' if guess else "known here: " + ", ".join(known)
     if kind in _PLAIN:
         wrong, right = _PLAIN[kind]
         return wrong.format(shown(value)), right
-    return detail["msg"], "see `deltawire init` for the form"
+    return detail["msg"], f"see {example} for the form"
 
 
-def _keys_at(loc: Loc) -> set[str]:
+def _keys_at(root: type[BaseModel], loc: Loc) -> set[str]:
     """Return the keys the section at this place may have."""
-    model: Any = BotConfig
+    model = root
     for part in loc:
         if isinstance(part, int):
             continue  # the items of a list have one model, found with the list
-        model = _section_under(model, part)
-        if model is None:
+        section = _section_under(model, part)
+        if section is None:
             return set()
+        model = section
     return {field.alias or name for name, field in model.model_fields.items()}
 
 

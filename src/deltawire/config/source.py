@@ -49,8 +49,11 @@ def dotted(loc: Loc) -> str:
     return "".join(parts).removeprefix(".")
 
 
-def read_source(path: Path) -> Source:
-    """Read the file, or raise ConfigError naming every duplicate, tag, anchor and secret in it."""
+def read_source(path: Path, harmless: frozenset[str] = frozenset()) -> Source:
+    """Read the file, or raise ConfigError naming every duplicate, tag, anchor and secret in it.
+
+    harmless: keys whose name looks like a secret's and which are none, such as the `seed` of a simulation.
+    """
     source = Source(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -66,7 +69,7 @@ def read_source(path: Path) -> Source:
         raise ConfigError([_syntax(path, e)]) from e
     problems: list[Problem] = []
     if isinstance(root, yaml.MappingNode):
-        source.values = _Reader(source, problems).mapping(root, ())
+        source.values = _Reader(source, problems, harmless).mapping(root, ())
     else:
         problems.append(source.problem((), "is not a list of `key: value` lines", "start from `deltawire init`"))
     if problems:
@@ -82,9 +85,10 @@ def _syntax(path: Path, error: yaml.YAMLError) -> Problem:
 
 
 class _Reader:
-    def __init__(self, source: Source, problems: list[Problem]) -> None:
+    def __init__(self, source: Source, problems: list[Problem], harmless: frozenset[str]) -> None:
         self._source = source
         self._problems = problems
+        self._harmless = harmless
         self._seen: set[int] = set()
 
     def mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, Any]:
@@ -100,7 +104,7 @@ class _Reader:
                 self._refuse(at, f"is there twice (again in line {line})", "keep one of the two")
                 continue
             self._source.lines[at] = line
-            if _SECRET_KEY.search(key):
+            if _SECRET_KEY.search(key) and key not in self._harmless:
                 self._refuse_secret(at)
                 found[key] = None
                 continue

@@ -1,0 +1,133 @@
+"""The simulators' YAML file: the knobs a person turns, each optional, read into SimSettings. See docs/venues/sim.md.
+
+What is not in the file keeps the default of the code. A market listed under a venue replaces that venue's default list.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import Field
+
+from deltawire.config import fields as f
+from deltawire.config.errors import ConfigError
+from deltawire.config.load import check_model
+from deltawire.config.model import Section
+from deltawire.config.source import read_source
+from deltawire.core.money import E8
+from deltawire.sim.basis import BasisSettings
+from deltawire.sim.paradex_rules import Fees, MarketRules, ParadexSimSettings
+from deltawire.sim.settings import WALK_BASES, SimSettings
+from deltawire.sim.vest_settings import VestMarketRules, VestSimSettings
+
+EXAMPLE = "docs/venues/sim.md"
+
+_BASIS, _PARADEX, _VEST, _ALL = BasisSettings(), ParadexSimSettings(), VestSimSettings(), SimSettings()
+
+
+class BasisFile(Section):
+    level_e8: f.SignedBps = Field(default=_BASIS.level_e8, alias="level_bps")
+    height_min_e8: f.Bps = Field(default=_BASIS.height_min_e8, alias="height_min_bps")
+    height_max_e8: f.Bps = Field(default=_BASIS.height_max_e8, alias="height_max_bps")
+    period_ns: f.PositiveMs = Field(default=_BASIS.period_ns, alias="period_ms")
+    ramp_ns: f.PositiveMs = Field(default=_BASIS.ramp_ns, alias="ramp_ms")
+    hold_min_ns: f.Ms = Field(default=_BASIS.hold_min_ns, alias="hold_min_ms")
+    hold_max_ns: f.Ms = Field(default=_BASIS.hold_max_ns, alias="hold_max_ms")
+    alternate: bool = _BASIS.alternate
+
+
+class ParadexMarketFile(Section):
+    base: f.Name
+    symbol: f.Symbol
+    price_tick_e8: f.Size = Field(alias="price_tick")
+    size_step_e8: f.Size = Field(alias="size_step")
+    size_max_e8: f.Size = Field(default=1_000 * E8, alias="size_max")
+    position_max_e8: f.Size = Field(default=10_000 * E8, alias="position_max")
+    notional_min_e8: f.Usd = Field(default=10 * E8, alias="notional_min_usd")
+
+
+class ParadexFile(Section):
+    fee_maker_e8: f.SignedBps = Field(default=_PARADEX.fees_pro.maker_e8, alias="fee_maker_bps")
+    fee_taker_e8: f.SignedBps = Field(default=_PARADEX.fees_pro.taker_e8, alias="fee_taker_bps")
+    markets: tuple[ParadexMarketFile, ...] | None = None
+
+
+class VestMarketFile(Section):
+    """Its symbol is made of the base: BTC-PERP."""
+
+    base: f.Name
+    size_decimals: f.UpTo8
+    price_decimals: f.UpTo8
+    fee_taker_e8: f.SignedBps = Field(default=VestMarketRules("", 0, 0).taker_fee_e8, alias="fee_taker_bps")
+
+
+class VestFile(Section):
+    depth_median_ms: f.CountMs = _VEST.depth_median_ms
+    depth_p90_ms: f.CountMs = _VEST.depth_p90_ms
+    execution_min_ms: f.CountMs = _VEST.execution_delay_ms[0]
+    execution_max_ms: f.CountMs = _VEST.execution_delay_ms[1]
+    markets: tuple[VestMarketFile, ...] | None = None
+
+
+class SimFile(Section):
+    seed: f.Seed = _ALL.seed
+    accounts: f.OneTo100 = _ALL.accounts
+    collateral_e8: f.Usd = Field(default=_ALL.collateral_e8, alias="collateral_usd")
+    speed_e8: f.Factor = Field(default=_ALL.speed_e8, alias="speed")
+    rtt_ns: f.Ms = Field(default=_ALL.rtt_ns, alias="rtt_ms")
+    jitter_ns: f.Ms = Field(default=_ALL.jitter_ns, alias="jitter_ms")
+    walk: bool = False
+    basis: BasisFile = BasisFile()
+    paradex: ParadexFile = ParadexFile()
+    vest: VestFile = VestFile()
+
+
+def load_settings(path: Path) -> SimSettings:
+    """Read and check the file. Raises ConfigError naming file, line, key, what is wrong and what would be right."""
+    source = read_source(path, harmless=frozenset({"seed"}))
+    file = check_model(source, SimFile, EXAMPLE)
+    try:
+        basis = BasisSettings(**file.basis.model_dump())
+    except ValueError as e:
+        raise ConfigError([source.problem(("basis",), str(e), f"see {EXAMPLE} for the shape of a hump")]) from e
+    vest = file.vest
+    if vest.execution_min_ms > vest.execution_max_ms:
+        found = f"is above execution_max_ms ({vest.execution_max_ms})"
+        raise ConfigError([source.problem(("vest", "execution_min_ms"), found, "make it no larger")])
+    if not 0 < vest.depth_median_ms <= vest.depth_p90_ms:
+        found = f"is not within 1 and depth_p90_ms ({vest.depth_p90_ms})"
+        raise ConfigError([source.problem(("vest", "depth_median_ms"), found, "set both, the median first")])
+    return SimSettings(
+        seed=file.seed,
+        accounts=file.accounts,
+        collateral_e8=file.collateral_e8,
+        speed_e8=file.speed_e8,
+        rtt_ns=file.rtt_ns,
+        jitter_ns=file.jitter_ns,
+        basis=basis,
+        walk=WALK_BASES if file.walk else None,
+        paradex=_paradex(file.paradex),
+        vest=_vest(file.vest),
+    )
+
+
+def _paradex(file: ParadexFile) -> ParadexSimSettings:
+    settings = replace(_PARADEX, fees_pro=Fees(maker_e8=file.fee_maker_e8, taker_e8=file.fee_taker_e8))
+    if file.markets is None:
+        return settings
+    return replace(settings, markets=tuple(MarketRules(**market.model_dump()) for market in file.markets))
+
+
+def _vest(file: VestFile) -> VestSimSettings:
+    settings = replace(
+        _VEST,
+        depth_median_ms=file.depth_median_ms,
+        depth_p90_ms=file.depth_p90_ms,
+        execution_delay_ms=(file.execution_min_ms, file.execution_max_ms),
+    )
+    if file.markets is None:
+        return settings
+    markets = tuple(
+        VestMarketRules(market.base, market.size_decimals, market.price_decimals, taker_fee_e8=market.fee_taker_e8)
+        for market in file.markets
+    )
+    return replace(settings, markets=markets)

@@ -1,0 +1,114 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deltawire.config.errors import ConfigError
+from deltawire.core.money import BPS_E8, E8
+from deltawire.sim.basis import BasisSettings
+from deltawire.sim.paradex_rules import Fees
+from deltawire.sim.settings import WALK_BASES, SimSettings
+from deltawire.sim.settings_file import load_settings
+
+MS = 1_000_000
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "sim.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_an_almost_empty_file_is_the_defaults(tmp_path):
+    assert load_settings(written(tmp_path, "accounts: 1\n")) == SimSettings()
+
+
+def test_every_knob_reaches_its_setting(tmp_path):
+    text = """
+seed: 7
+accounts: 3
+collateral_usd: 2500.50
+speed: 2.5
+rtt_ms: 80
+jitter_ms: 4.5
+walk: true
+basis:
+  level_bps: -3
+  height_min_bps: 12.5
+  height_max_bps: 30
+  period_ms: 10000
+  ramp_ms: 1000
+  hold_min_ms: 2000
+  hold_max_ms: 4000
+  alternate: true
+paradex:
+  fee_maker_bps: -0.5
+  fee_taker_bps: 2
+  markets:
+    - {base: BTC, symbol: BTC-USD-PERP, price_tick: 0.5, size_step: 0.001, size_max: 5, position_max: 9}
+vest:
+  depth_median_ms: 40
+  depth_p90_ms: 60
+  execution_min_ms: 5
+  execution_max_ms: 9
+  markets:
+    - {base: BTC, size_decimals: 3, price_decimals: 1, fee_taker_bps: 0.25}
+"""
+    settings = load_settings(written(tmp_path, text))
+    shape = BasisSettings(
+        -3 * BPS_E8, 125_000, 30 * BPS_E8, 10_000 * MS, 1_000 * MS, 2_000 * MS, 4_000 * MS, alternate=True
+    )
+    assert settings.basis == shape
+    assert settings.paradex.fees_pro == Fees(maker_e8=-5_000, taker_e8=20_000)
+    (paradex,) = settings.paradex.markets
+    assert (paradex.base, paradex.symbol) == ("BTC", "BTC-USD-PERP")
+    assert (paradex.price_tick_e8, paradex.size_step_e8) == (E8 // 2, E8 // 1000)
+    assert (paradex.size_max_e8, paradex.position_max_e8, paradex.notional_min_e8) == (5 * E8, 9 * E8, 10 * E8)
+    (vest,) = settings.vest.markets
+    assert (vest.symbol, vest.size_step_e8, vest.price_tick_e8) == ("BTC-PERP", E8 // 1000, E8 // 10)
+    assert vest.taker_fee_e8 == 2_500
+    assert (settings.vest.depth_median_ms, settings.vest.depth_p90_ms) == (40, 60)
+    assert settings.vest.execution_delay_ms == (5, 9)
+    assert settings == replace(
+        SimSettings(),
+        seed=7,
+        accounts=3,
+        collateral_e8=250_050_000_000,
+        speed_e8=5 * E8 // 2,
+        rtt_ns=80 * MS,
+        jitter_ns=4_500_000,
+        walk=WALK_BASES,
+        basis=shape,
+        paradex=settings.paradex,
+        vest=settings.vest,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "wrong", "right"),
+    [
+        ("seed: 1\nsped: 2\n", 2, "sped", "not a known key", 'did you mean "speed"?'),
+        ("basis:\n  height: 3\n", 2, "basis.height", "not a known key", "did you mean"),
+        ("speed: 0\n", 1, "speed", "out of range", "from 0.01 to 1000"),
+        ("accounts: many\n", 1, "accounts", '"many" is not a whole number', "from 1 to 100"),
+        ("basis:\n  height_min_bps: 50\n", 1, "basis", "least height", "docs/venues/sim.md"),
+        ("basis:\n  period_ms: 20000\n", 1, "basis", "do not fit into the period", "docs/venues/sim.md"),
+        ("vest:\n  execution_min_ms: 900\n", 2, "vest.execution_min_ms", "above execution_max_ms (60)", "no larger"),
+        ("vest:\n  depth_median_ms: 0\n", 2, "vest.depth_median_ms", "not within 1 and depth_p90_ms", "set both"),
+        ("paradex:\n  markets:\n    - {base: BTC}\n", 3, "paradex.markets[0].symbol", "is missing", "add it"),
+        ("private_key: 5\n", 1, "private_key", "looks like a secret", "delete it"),
+    ],
+)
+def test_a_wrong_setting_is_told_with_file_line_key_reason_and_remedy(tmp_path, text, line, key, wrong, right):
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path)
+    told = next(problem for problem in caught.value.problems if problem.key == key)
+    assert (told.file, told.line) == (path, line)
+    assert wrong in told.wrong
+    assert right in told.right
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(ConfigError, match="there is no such file"):
+        load_settings(tmp_path / "none.yaml")
