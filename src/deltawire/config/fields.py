@@ -40,7 +40,8 @@ def _decimal_e8(value: Any, low_e8: int, high_e8: int, unit: str) -> int:
     try:
         value_e8 = parse_e8(value)
     except ValueError as e:
-        raise refusal(f"{shown(value)} is {e.args[0].partition(':')[0]}", right) from None
+        what = str(e).partition(":")[0]
+        raise refusal(f"{shown(value)} {'has' if what.startswith('more') else 'is'} {what}", right) from None
     if not low_e8 <= value_e8 <= high_e8:
         raise refusal(f"{shown(value)} is out of range", right)
     return value_e8
