@@ -1,0 +1,278 @@
+"""Vest calls over REST beside order entry: start-up checks, registration, listen key, account, order reads, cancel.
+
+Never places an order. Shapes are checked where they are read, so a changed venue is refused with the name
+of the field. Source: Vest API v2 notes, sections 4, 6, 7.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from deltawire.core.money import parse_e8
+from deltawire.core.secret import Secret
+from deltawire.core.types import Instrument, Side, VenueOrderId
+from deltawire.net.api import HttpResponse
+from deltawire.venues.contract import (
+    BalanceReport,
+    Clock,
+    DecodeError,
+    EventLog,
+    OpenOrder,
+    PositionReport,
+    Refused,
+)
+from deltawire.venues.vest import errors, formatting, rest, wire
+from deltawire.venues.vest.rest import Access, RestRequest, VenueError
+from deltawire.venues.vest.settings import VestSettings
+from deltawire.venues.vest.signing import Signer, new_signing_key
+
+T = TypeVar("T")
+
+VENUE = "vest"
+_DAY_MS = 86_400_000
+_MS_NS = 1_000_000
+
+
+class RestPort(Protocol):
+    """A client for calls that are not orders: net.rest.RestClient, or one in memory."""
+
+    async def request(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        *,
+        timeout_s: float = 10.0,
+    ) -> HttpResponse: ...
+
+    async def close(self) -> None: ...
+
+
+def split_rest_url(rest_url: str) -> tuple[str, str]:
+    """Return (origin, path prefix) of a base URL such as https://host:1/v2."""
+    parts = urlsplit(rest_url)
+    if not parts.scheme or not parts.netloc or parts.query or parts.fragment:
+        raise ValueError(f"not a base URL: {rest_url!r}")
+    return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+
+
+class Account:
+    """The account as REST sees it, and the keys that open it. Owns the REST client."""
+
+    def __init__(
+        self,
+        settings: VestSettings,
+        client: RestPort,
+        *,
+        clock: Clock,
+        log: EventLog,
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        """Raise ValueError when the primary key does not belong to the primary address."""
+        self._settings, self._client, self._clock, self._log = settings, client, clock, log
+        self._prefix = split_rest_url(settings.rest_url)[1]
+        self._primary = Signer(settings.primary_private_key)
+        if self._primary.address.lower() != settings.primary_address.lower():
+            raise ValueError(f"the primary private key is not that of {settings.primary_address}")
+        self.signer = Signer(new_signing_key(random_bytes))
+        self.access = Access()
+        self.registration_expiry_unix_ms = 0
+        self._listen_key: Secret | None = None
+        self.on_unauthorized: Callable[[], None] = lambda: None  # a private call was refused for its key
+
+    def now_ms(self) -> int:
+        return self._clock.unix_ns() // _MS_NS
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    # Start-up.
+
+    async def instruments(self) -> dict[str, tuple[Instrument, wire.Market]]:
+        """Read the markets asked for. Raises DecodeError naming the field, Refused when a market is not listed."""
+        info = await self._call(rest.get_exchange_info(self.access), wire.ExchangeInfo)
+        listed = {market.symbol: market for market in info.symbols}
+        missing = [symbol for symbol in self._settings.symbols if symbol not in listed]
+        if missing:
+            raise Refused(VENUE, "exchangeInfo", f"does not list {', '.join(missing)}")
+        return {symbol: (_instrument(listed[symbol]), listed[symbol]) for symbol in self._settings.symbols}
+
+    async def register(self) -> None:
+        """Have the signing key approved; a few tries, but none after a definite refusal."""
+        for tries_left in reversed(range(self._settings.register_tries)):
+            try:
+                await self._register_once()
+            except (OSError, DecodeError, VenueError) as e:
+                refused = isinstance(e, VenueError) and _is_definite(e)
+                if refused or not tries_left:
+                    raise
+                self._log.warning("vest.register_failed", reason=str(e), tries_left=tries_left)
+                await asyncio.sleep(self._settings.register_retry_s)
+            else:
+                return
+
+    async def check(self) -> int:
+        """Compare the account with ours, set the leverage, return the last nonce used. Raises Refused on a mismatch."""
+        account = await self.read()
+        if account.address.lower() != self._settings.primary_address.lower():
+            # The guard against wrong routing: a wrong group may show somebody else.
+            raise Refused(VENUE, "account", f"address is {account.address[:50]}, not {self._settings.primary_address}")
+        last = await self._call(rest.get_nonce(self.access, self.now_ms()), wire.LastNonce)
+        if self._settings.leverage is not None:
+            for symbol in self._settings.symbols:
+                await self._set_leverage(symbol, self._settings.leverage)
+        return last.last_nonce
+
+    # Listen key.
+
+    async def listen_key(self) -> Secret:
+        """Return the key in force, making one if there is none."""
+        if self._listen_key is None:
+            made = await self._call(rest.listen_key(self.access, "POST"), wire.ListenKey)
+            self._listen_key = Secret(made.listen_key)
+        return self._listen_key
+
+    def forget_listen_key(self) -> None:
+        self._listen_key = None
+
+    async def extend_listen_key(self) -> bool:
+        """Extend the key by an hour; False when the venue no longer knows it (then it is forgotten)."""
+        try:
+            await self._call(rest.listen_key(self.access, "PUT"), wire.ListenKey)
+        except VenueError as e:
+            if errors.rule_for_code(e.code).then is not errors.Next.LISTEN_KEY:
+                raise
+            self.forget_listen_key()
+            return False
+        return True
+
+    async def end_listen_key(self) -> None:
+        if self._listen_key is not None:
+            request = rest.listen_key(self.access, "DELETE")
+            self.forget_listen_key()
+            rest.read_done(*await self._exchange(request))
+
+    # Reads.
+
+    async def read(self) -> wire.Account:
+        return await self._call(rest.get_account(self.access, self.now_ms()), wire.Account)
+
+    async def positions(self) -> list[PositionReport]:
+        account = await self.read()
+        return [found for found in map(_position, account.positions) if found.size_e8]
+
+    async def balance(self) -> BalanceReport:
+        account = await self.read()
+        return BalanceReport(_e8(account.total_account_value), _e8(account.withdrawable))
+
+    async def orders_by_nonce(self, nonce: int) -> list[wire.OrderRow]:
+        """Return the rows that carry the nonce; the venue's filter is not trusted with an order's fate."""
+        rows = await self._call(rest.get_orders(self.access, self.now_ms(), nonce=nonce), list[wire.OrderRow])
+        return [row for row in rows if row.nonce == nonce]
+
+    async def open_orders(self) -> list[OpenOrder]:
+        found: list[OpenOrder] = []
+        for status in (wire.NEW, wire.PARTIALLY_FILLED):  # one value a call: a list is refused with 1130
+            request = rest.get_orders(self.access, self.now_ms(), status=status)
+            rows = await self._call(request, list[wire.OrderRow])
+            found.extend(_open_order(row) for row in rows if row.status == status)
+        return found
+
+    async def cancel(self, order: wire.CancelFields) -> None:
+        """Ask to cancel. The answer means "received"; how the order stands is read."""
+        await self._call(rest.post_cancel(self.access, order, self._settings.recv_window_ms, self.signer), wire.OrderId)
+
+    # Helpers.
+
+    async def _register_once(self) -> None:
+        expiry_ms = self.now_ms() + self._settings.registration_days * _DAY_MS
+        request = rest.post_register(
+            Access(self.access.account_group),
+            self._primary,
+            self.signer.address,
+            self._settings.verifying_contract,
+            expiry_ms,
+        )
+        registered = rest.read_registered(*await self._exchange(request))
+        self.access = Access(registered.acc_group, Secret(registered.api_key))
+        self.registration_expiry_unix_ms = expiry_ms
+        self._log.info(
+            "vest.registered", account_group=registered.acc_group, signer=self.signer.address, expiry_unix_ms=expiry_ms
+        )
+
+    async def _set_leverage(self, symbol: str, value: int) -> None:
+        request = rest.post_leverage(self.access, self.now_ms(), symbol, value)
+        answer = await self._call(request, wire.Leverage)
+        if (answer.symbol, answer.value) != (symbol, value):
+            raise Refused(VENUE, "leverage", f"asked {symbol} {value}, got {answer.symbol[:40]} {answer.value}")
+
+    async def _call(self, request: RestRequest, shape: type[T]) -> T:
+        status, body = await self._exchange(request)
+        try:
+            return rest.read_answer(status, body, shape)
+        except VenueError as e:
+            self._log.warning("vest.rest.refused", call=repr(request), status=status, code=e.code, msg=e.msg)
+            if "X-API-KEY" in request.headers and needs_registration(e):
+                self.on_unauthorized()
+            raise
+
+    async def _exchange(self, request: RestRequest) -> tuple[int, bytes]:
+        response = await self._client.request(
+            request.method,
+            self._prefix + request.target,
+            request.headers,
+            request.body or None,
+            timeout_s=self._settings.rest_timeout_s,
+        )
+        return response.status, response.body
+
+
+def needs_registration(error: VenueError) -> bool:
+    """Say whether the API key or the proof behind it has ended."""
+    return errors.rule_for_answer(error).then is errors.Next.REGISTER
+
+
+def _is_definite(error: VenueError) -> bool:
+    rule = errors.rule_for_answer(error)
+    return rule.verdict is errors.Verdict.REJECTED and rule.then is not errors.Next.RETRY
+
+
+def _instrument(market: wire.Market) -> Instrument:
+    try:
+        tick_e8, step_e8 = formatting.step_e8(market.price_decimals), formatting.step_e8(market.size_decimals)
+        fee_e8 = parse_e8(market.taker_fee)
+    except ValueError as e:
+        raise DecodeError(f"exchangeInfo {market.symbol}: sizeDecimals, priceDecimals or takerFee: {e}") from e
+    return Instrument(
+        venue=VENUE,
+        symbol=market.symbol,
+        price_tick_e8=tick_e8,
+        size_step_e8=step_e8,
+        size_min_e8=step_e8,
+        size_max_e8=0,
+        notional_min_e8=0,
+        fee_rate_taker_e8=fee_e8,
+    )
+
+
+def _position(row: wire.Position) -> PositionReport:
+    size_e8 = _e8(row.size)
+    if size_e8 < 0:
+        raise DecodeError(f"position {row.symbol}: size {row.size} is negative, want isLong for the sign")
+    return PositionReport(row.symbol, size_e8 if row.is_long else -size_e8, _e8(row.entry_price))
+
+
+def _open_order(row: wire.OrderRow) -> OpenOrder:
+    """Read an open row. leaves_e8 counts the last execution only (the row has no sum): at most too large."""
+    leaves_e8 = _e8(row.size) - (_e8(row.last_filled_size) if row.last_filled_size else 0)
+    side = Side.BUY if row.is_buy else Side.SELL
+    return OpenOrder(row.symbol, VenueOrderId(row.id), "", row.nonce or 0, side, leaves_e8)
+
+
+def _e8(text: str) -> int:
+    try:
+        return parse_e8(text)
+    except ValueError as e:
+        raise DecodeError(str(e)) from e

@@ -1,0 +1,400 @@
+"""Vest order entry: sign, write on a warm connection, and follow each order to its end.
+
+An order is written once and never again (I3). What is learned comes from the answer, the private stream and, when that
+stays silent, GET /orders; tracking.py turns it into events. Source: Vest API v2 notes, sections 5, 7, 8, 9.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Coroutine
+from functools import partial
+
+from deltawire.core.events import Acked, InDoubt, NotSent, OrderEvent, Rejected, Sent
+from deltawire.core.stamps import OrderStamps
+from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Side, VenueOrderId
+from deltawire.net.api import HttpFailure, HttpPool, HttpResponse
+from deltawire.venues.contract import Clock, DecodeError, EventLog, OrderReport, PreparedOrder, VenueSink
+from deltawire.venues.vest import errors, formatting, rest, signing, tracking, wire
+from deltawire.venues.vest.account import Account, needs_registration, split_rest_url
+from deltawire.venues.vest.rest import VenueError
+from deltawire.venues.vest.settings import VestSettings
+from deltawire.venues.vest.tracking import OrderNews, TrackedOrder
+
+# Days of orders at the venue's 5 a second are far more, but only recent ones can still get news.
+TRACKED_ORDERS_MAX = 4_096
+# Events that name an id no answer has named yet and carry no nonce; one order in flight a connection makes a few.
+EARLY_EVENTS_MAX = 64
+_MS_NS = 1_000_000
+
+
+class Nonces:
+    """One generator for orders and cancels: above the last one used, and at least the time in ms."""
+
+    def __init__(self) -> None:
+        self.last = 0
+
+    def start_above(self, last_used: int) -> None:
+        self.last = max(self.last, last_used)
+
+    def next(self, now_ms: int) -> int:
+        self.last = max(self.last + 1, now_ms)
+        return self.last
+
+
+class OrderDesk:
+    """Implements prepare, submit, cancel and look_up of the venue contract."""
+
+    def __init__(
+        self,
+        settings: VestSettings,
+        account: Account,
+        pool: HttpPool,
+        markets: dict[str, tuple[Instrument, wire.Market]],
+        *,
+        sink: VenueSink,
+        clock: Clock,
+        log: EventLog,
+    ) -> None:
+        self._settings, self._account, self._pool, self._markets = settings, account, pool, markets
+        self._sink, self._clock, self._log = sink, clock, log
+        self.nonces = Nonces()
+        self._target = split_rest_url(settings.rest_url)[1] + "/orders"
+        self._headers = b""
+        self.refresh_headers()
+        self._by_nonce: OrderedDict[int, TrackedOrder] = OrderedDict()
+        self._by_client_id: dict[ClientOrderId, TrackedOrder] = {}
+        self._by_venue_id: dict[str, TrackedOrder] = {}
+        self._early: OrderedDict[str, list[wire.OrderEvent]] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._polling: set[int] = set()
+        self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._stream_up = False
+        self._closing = False
+
+    def refresh_headers(self) -> None:
+        """Take over a new API key or account group."""
+        self._headers = rest.header_lines(self._account.access.headers(private=True, has_body=True))
+
+    async def close(self) -> None:
+        self._closing = True
+        for timer in self._timers.values():
+            timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # The contract.
+
+    def prepare(self, request: OrderRequest, stamps: OrderStamps) -> PreparedOrder:
+        """Sign and encode a MARKET order with its cap. Raises ValueError for amounts the market does not take."""
+        stamps.prepared_mono_ns = self._clock.mono_ns()
+        if request.size_e8 <= 0 or request.cap_price_e8 <= 0:
+            raise ValueError(f"size {request.size_e8}e-8 and cap {request.cap_price_e8}e-8 must be above zero")
+        market = self._markets[request.instrument.symbol][1]
+        time_ms = self._account.now_ms()
+        order = wire.OrderFields(
+            time=time_ms,
+            nonce=self.nonces.next(time_ms),
+            order_type=signing.MARKET,
+            symbol=market.symbol,
+            is_buy=request.side is Side.BUY,
+            size=formatting.exact(request.size_e8, market.size_decimals),
+            # Mandatory: the worst price we take. Without it MARKET orders failed live.
+            limit_price=formatting.exact(request.cap_price_e8, market.price_decimals),
+            reduce_only=request.reduce_only and self._settings.send_reduce_only,
+        )
+        signature = self._account.signer.sign(rest.signed_order_bytes(order))
+        stamps.signed_mono_ns = self._clock.mono_ns()
+        payload = rest.order_body(order, self._settings.recv_window_ms, signature)
+        stamps.encoded_mono_ns = self._clock.mono_ns()
+        return PreparedOrder(request, order.nonce, time_ms, payload, stamps)
+
+    def submit(self, prepared: PreparedOrder) -> None:
+        """Write the order on an idle warm connection; with none idle, open one in a task."""
+        order = self._track(prepared)
+        stamps = prepared.stamps
+        stamps.transport = "https"
+        written = self._pool.post_now(self._target, self._headers, prepared.payload, partial(self._on_answer, order))
+        if written is None:
+            # From here on the bytes may leave at any time, so it counts as sent; NotSent follows if none could.
+            self._tell(order, Sent())
+            self._log.warning("vest.order.no_idle_connection", client_id=order.client_id, idle=self._pool.idle)
+            self._spawn(self._submit_cold(order, prepared.payload))
+            return
+        stamps.written_mono_ns = written.written_mono_ns
+        stamps.reused = written.reused
+        stamps.connection_age_ns = written.connection_age_ns
+        stamps.connection_requests = written.connection_requests
+        self._tell(order, Sent())
+
+    def cancel(self, client_id: ClientOrderId) -> None:
+        """Ask for the end of an order. MARKET orders never rest, so mostly this only reads how it ended."""
+        order = self._by_client_id.get(client_id)
+        if order is None or order.closed:
+            return
+        self._spawn(self._cancel(order))
+
+    async def look_up(self, client_id: ClientOrderId, correlator: int) -> OrderReport | None:
+        """Read an order by its nonce. None only when it is too old to appear any more; raises when that is not so."""
+        order = self._by_client_id.get(client_id)
+        rows = await self._account.orders_by_nonce(correlator)
+        if order is not None:
+            rows = [row for row in rows if tracking.is_ours(order, row)]
+            self._learn_rows(order, rows)
+        if rows:
+            return tracking.report(order, rows)
+        # A nonce is never below the time it was made at, so it stands for the time of an order of an earlier run.
+        signed_ms = order.signed_unix_ms if order is not None else correlator
+        age_ms = self._account.now_ms() - signed_ms
+        trusted_ms = self._settings.recv_window_ms + self._settings.look_up_lag_ms
+        if age_ms <= trusted_ms:
+            raise TimeoutError(f"nonce {correlator} is not listed, {age_ms} ms old: believed after {trusted_ms} ms")
+        return None
+
+    # The private stream.
+
+    def on_stream(self, *, up: bool) -> None:
+        """Take note of the private stream: while it is down nothing is told, so unfinished orders are read."""
+        self._stream_up = up
+        for order in self._by_nonce.values():
+            if not order.closed:
+                order.gap = True
+                if up:
+                    self._poll_after(order, 0)
+
+    def on_order_event(self, event: wire.OrderEvent, received_mono_ns: int) -> None:
+        order = self._find(event)
+        if order is None:
+            self._keep_early(event)
+            return
+        self._learn(order, event, received_mono_ns, is_row=False)
+
+    # Answers.
+
+    def _on_answer(self, order: TrackedOrder, outcome: HttpResponse | HttpFailure) -> None:
+        if isinstance(outcome, HttpFailure):
+            self._log.warning(
+                "vest.order.failed", client_id=order.client_id, reason=outcome.reason, maybe_sent=outcome.maybe_sent
+            )
+            self._settle_doubt(order, InDoubt(outcome.reason) if outcome.maybe_sent else NotSent(outcome.reason))
+            return
+        order.stamps.reply_mono_ns = outcome.received_mono_ns
+        try:
+            venue_order_id = rest.read_answer(outcome.status, outcome.body, wire.OrderId).id
+            if not venue_order_id:
+                raise DecodeError("the answer's id is empty")  # noqa: TRY301  the same as a missing one
+        except VenueError as e:
+            order.stamps.acked_mono_ns = self._clock.mono_ns()
+            self._on_refusal(order, e)
+        except DecodeError as e:
+            self._settle_doubt(order, InDoubt(str(e)))
+        else:
+            order.stamps.acked_mono_ns = self._clock.mono_ns()
+            self._on_ack(order, venue_order_id)
+        self._log_http(order, outcome)
+
+    def _on_ack(self, order: TrackedOrder, venue_order_id: str) -> None:
+        if order.venue_order_id and order.venue_order_id != venue_order_id:
+            self._alarm(order, f"answered as {venue_order_id[:80]}, known as {order.venue_order_id[:80]}")
+        told, order.venue_order_id = order.venue_order_id, venue_order_id
+        self._by_venue_id[venue_order_id] = order
+        if not told and not order.closed:
+            self._tell(order, Acked(VenueOrderId(venue_order_id)))
+        for event in self._early.pop(venue_order_id, ()):
+            self._learn(order, event, order.stamps.reply_mono_ns, is_row=False)
+        if not order.closed:
+            self._poll_after(order, self._settings.fill_poll_after_ms if self._stream_up else 0)
+
+    def _on_refusal(self, order: TrackedOrder, error: VenueError) -> None:
+        rule = errors.rule_for_answer(error)
+        if needs_registration(error):
+            self._account.on_unauthorized()
+        if order.venue_order_id or order.told_e8:
+            # The stream has already shown the order at the venue: the answer contradicts it, so read.
+            self._alarm(order, f"refused with {errors.reason(error.code)} after the venue showed it")
+            self._poll_after(order, 0)
+        elif rule.verdict is errors.Verdict.REJECTED:
+            order.closed = True
+            code = str(error.code if error.code is not None else f"http {error.http_status}")
+            self._tell(order, Rejected(code, error.msg or rule.name))
+        else:
+            self._settle_doubt(order, InDoubt(str(error)))
+
+    def _settle_doubt(self, order: TrackedOrder, event: InDoubt | NotSent) -> None:
+        """Tell what a lost answer leaves open, unless the stream has settled it already."""
+        if order.closed:
+            return
+        if order.venue_order_id:
+            self._poll_after(order, 0)  # the venue has shown it: no doubt that it is there, only how it ended
+            return
+        if isinstance(event, NotSent):
+            order.closed = True
+        self._tell(order, event)
+
+    async def _submit_cold(self, order: TrackedOrder, payload: bytes) -> None:
+        try:
+            response = await self._pool.request("POST", self._target, self._headers, payload)
+        except HttpFailure as e:
+            self._on_answer(order, e)
+            return
+        stamps = order.stamps
+        stamps.written_mono_ns = response.written_mono_ns
+        stamps.reused = response.reused
+        stamps.connection_age_ns = response.connection_age_ns
+        stamps.connection_requests = response.connection_requests
+        self._on_answer(order, response)
+
+    async def _cancel(self, order: TrackedOrder) -> None:
+        if not order.venue_order_id:
+            await self._read_rows(order)  # a cancel names the venue's id
+        if order.closed or not order.venue_order_id:
+            return
+        time_ms = self._account.now_ms()
+        fields = wire.CancelFields(time_ms, self.nonces.next(time_ms), order.venue_order_id)
+        try:
+            await self._account.cancel(fields)
+        except (OSError, DecodeError, VenueError) as e:
+            # 3017 is usual: it has ended. Whatever it was, the row says how the order stands.
+            self._log.info("vest.cancel.not_taken", client_id=order.client_id, reason=str(e))
+        self._poll_after(order, 0)
+
+    # Reading how an order ended.
+
+    def _poll_after(self, order: TrackedOrder, delay_ms: int) -> None:
+        timer = self._timers.pop(order.nonce, None)
+        if timer is not None:
+            timer.cancel()
+        if self._closing:
+            return
+        loop = asyncio.get_running_loop()
+        self._timers[order.nonce] = loop.call_later(delay_ms / 1e3, self._start_poll, order)
+
+    def _start_poll(self, order: TrackedOrder) -> None:
+        self._timers.pop(order.nonce, None)
+        if not order.closed and order.nonce not in self._polling:
+            self._polling.add(order.nonce)
+            self._spawn(self._poll(order))
+
+    async def _poll(self, order: TrackedOrder) -> None:
+        try:
+            for attempt in range(self._settings.fill_polls):
+                if attempt:
+                    await asyncio.sleep(self._settings.fill_poll_interval_ms / 1e3)
+                if not order.closed:  # the stream may have been quicker
+                    await self._read_rows(order)
+                if order.closed:
+                    return
+        finally:
+            self._polling.discard(order.nonce)
+        self._tell(order, InDoubt(f"no end shown in {self._settings.fill_polls} reads after the acknowledgement"))
+
+    async def _read_rows(self, order: TrackedOrder) -> None:
+        try:
+            rows = await self._account.orders_by_nonce(order.nonce)
+        except (OSError, DecodeError, VenueError) as e:
+            self._log.warning("vest.order.read_failed", client_id=order.client_id, reason=str(e))
+            return
+        self._learn_rows(order, rows)
+
+    def _learn_rows(self, order: TrackedOrder, rows: list[wire.OrderRow]) -> None:
+        for row in sorted(rows, key=lambda found: (found.status == wire.REJECTED, found.post_time)):
+            if tracking.is_ours(order, row):
+                self._learn(order, row, self._clock.mono_ns(), is_row=True)
+
+    def _learn(self, order: TrackedOrder, news: OrderNews, received_mono_ns: int, *, is_row: bool) -> None:
+        told_e8 = order.told_e8
+        learned = tracking.learn(order, news, is_row=is_row)
+        if order.venue_order_id:
+            self._by_venue_id[order.venue_order_id] = order
+        if order.told_e8 > told_e8:
+            order.stamps.filled_mono_ns = received_mono_ns
+        for event in learned.events:
+            self._tell(order, event)
+        if learned.alarm:
+            self._alarm(order, learned.alarm)
+        if learned.read_again and not is_row:
+            self._poll_after(order, 0)
+        if order.closed:
+            timer = self._timers.pop(order.nonce, None)
+            if timer is not None:
+                timer.cancel()
+        elif not is_row and order.nonce not in self._timers:
+            # Known from the stream, perhaps before its answer or instead of it: its end must not be missed either.
+            self._poll_after(order, self._settings.fill_poll_after_ms)
+
+    # Bookkeeping.
+
+    def _track(self, prepared: PreparedOrder) -> TrackedOrder:
+        request = prepared.request
+        order = TrackedOrder(
+            client_id=request.client_id,
+            nonce=prepared.correlator,
+            symbol=request.instrument.symbol,
+            side=request.side,
+            size_e8=request.size_e8,
+            signed_unix_ms=prepared.signed_unix_ms,
+            stamps=prepared.stamps,
+            gap=not self._stream_up,
+        )
+        if order.nonce in self._by_nonce or order.client_id in self._by_client_id:
+            raise ValueError(f"submitted before: {order.client_id}, nonce {order.nonce}")  # I3
+        self._by_nonce[order.nonce] = self._by_client_id[order.client_id] = order
+        if len(self._by_nonce) > TRACKED_ORDERS_MAX:
+            self._forget_oldest()
+        return order
+
+    def _forget_oldest(self) -> None:
+        """Drop the oldest finished order; unfinished ones stay, however old."""
+        nonce = next((found.nonce for found in self._by_nonce.values() if found.closed), None)
+        if nonce is None:
+            self._log.error("vest.orders.none_finished", tracked=len(self._by_nonce))
+            return
+        order = self._by_nonce.pop(nonce)
+        self._by_client_id.pop(order.client_id, None)
+        self._by_venue_id.pop(order.venue_order_id, None)
+
+    def _find(self, event: wire.OrderEvent) -> TrackedOrder | None:
+        order = self._by_venue_id.get(event.id)
+        if order is None and event.nonce is not None:
+            order = self._by_nonce.get(event.nonce)
+        return order if order is not None and tracking.is_ours(order, event) else None
+
+    def _keep_early(self, event: wire.OrderEvent) -> None:
+        """Hold an event that names no order of ours yet; the answer that names its id may still be on its way."""
+        if event.order_type == "LIQUIDATION":
+            self._log.error("vest.liquidation", symbol=event.symbol, size=event.size, status=event.status)
+            return
+        self._log.info("vest.order.unknown_event", id=event.id[:80], status=event.status[:40], nonce=event.nonce)
+        if event.nonce is not None:
+            return  # every order of ours is known by its nonce before its bytes leave: this is another client's
+        self._early.setdefault(event.id, []).append(event)
+        while sum(map(len, self._early.values())) > EARLY_EVENTS_MAX:
+            self._early.popitem(last=False)
+
+    def _tell(self, order: TrackedOrder, event: OrderEvent) -> None:
+        self._sink.on_order(order.client_id, event)
+
+    def _alarm(self, order: TrackedOrder, what: str) -> None:
+        self._log.error("vest.order.alarm", client_id=order.client_id, nonce=order.nonce, what=what)
+
+    def _log_http(self, order: TrackedOrder, response: HttpResponse) -> None:
+        limits = {k.removeprefix("x-"): v for k, v in response.headers.items() if k.startswith("x-ratelimit-")}
+        self._log.info(
+            "vest.order.http",
+            client_id=order.client_id,
+            status=response.status,
+            reused="yes" if response.reused else "no",
+            age_ms=response.connection_age_ns // _MS_NS,
+            requests=response.connection_requests,
+            **{name.replace("-", "_"): value for name, value in limits.items()},
+        )
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_done)
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._log.error("vest.orders.task_failed", reason=repr(task.exception()))

@@ -1,0 +1,302 @@
+"""The Vest adapter: implements venues.contract.Venue from its parts (account, feed, orders, links).
+
+Start order and upkeep live here: register, listen key, checks, pool, sockets; then the renewals. Design sections 2, 4.
+"""
+
+import asyncio
+import contextlib
+import random
+import secrets
+from collections.abc import Callable, Coroutine, Iterator
+
+from deltawire.core.book import Book
+from deltawire.core.stamps import OrderStamps
+from deltawire.core.types import ClientOrderId, Instrument, OrderRequest
+from deltawire.net.api import HttpFailure, HttpPool, Network
+from deltawire.net.backoff import Backoff
+from deltawire.venues.contract import (
+    BalanceReport,
+    Capabilities,
+    Clock,
+    DecodeError,
+    EventLog,
+    OpenOrder,
+    OrderReport,
+    PositionReport,
+    PreparedOrder,
+    Refused,
+    VenueSink,
+)
+from deltawire.venues.vest import rest, ws
+from deltawire.venues.vest.account import VENUE, Account, RestPort, split_rest_url
+from deltawire.venues.vest.feed import Feed
+from deltawire.venues.vest.link import Link
+from deltawire.venues.vest.orders import OrderDesk
+from deltawire.venues.vest.private import PrivateStream
+from deltawire.venues.vest.rest import VenueError
+from deltawire.venues.vest.settings import VestSettings
+
+# The proof is renewed a day before it ends: an expired one would refuse the close of an open pair.
+_RENEW_AHEAD_MS = 86_400_000
+_RENEW_RETRY_S = 30.0
+_REGISTER_PAUSE_S = 10.0  # between registrations asked for by refused calls
+_WATCH_S = 5.0
+_END_KEY_S = 1.0
+
+
+class VestVenue:
+    """One account on Vest. Owns the pool, the sockets and the REST client it is given."""
+
+    name = VENUE
+    capabilities = Capabilities(
+        sees_client_id=False, cancels_on_disconnect=False, venue_stamps_books=False, fills_partially=True
+    )
+
+    def __init__(
+        self,
+        settings: VestSettings,
+        *,
+        network: Network,
+        client: RestPort,
+        clock: Clock,
+        log: EventLog,
+        rng: random.Random,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        """Raise ValueError for settings that cannot work: a key that is not the address's, a URL without a host."""
+        self._settings, self._network, self._clock, self._log, self._rng = settings, network, clock, log, rng
+        self._account = Account(settings, client, clock=clock, log=log, random_bytes=random_bytes)
+        self._account.on_unauthorized = self._on_unauthorized
+        self._books = {symbol: Book(VENUE, symbol) for symbol in settings.symbols}
+        self._instruments: dict[str, Instrument] = {}
+        self._links: list[Link] = []
+        self._pool: HttpPool | None = None
+        self._desk: OrderDesk | None = None
+        self._private: PrivateStream | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._register_wanted = asyncio.Event()
+        self._registered_mono_ns = 0
+        self._started = False
+
+    @property
+    def ready(self) -> bool:
+        """True while an order would leave at once: registered, and a warm connection idle.
+
+        The private stream is not asked for: without it fills are read over REST, and an exit must not wait for it.
+        """
+        return self._started and self._pool is not None and self._pool.idle > 0
+
+    async def start(self, sink: VenueSink) -> None:
+        try:
+            await self._start(sink)
+        except BaseException:
+            await self.close()
+            raise
+
+    def instrument(self, symbol: str) -> Instrument:
+        return self._instruments[symbol]
+
+    def book(self, symbol: str) -> Book:
+        return self._books[symbol]
+
+    def prepare(self, request: OrderRequest, stamps: OrderStamps) -> PreparedOrder:
+        return self._orders.prepare(request, stamps)
+
+    def submit(self, prepared: PreparedOrder) -> None:
+        self._orders.submit(prepared)
+
+    def cancel(self, client_id: ClientOrderId) -> None:
+        self._orders.cancel(client_id)
+
+    async def look_up(self, client_id: ClientOrderId, correlator: int, symbol: str) -> OrderReport | None:
+        """Read one order by its nonce. Raises TimeoutError while an absent order is too young to be written off."""
+        if symbol not in self._books:
+            raise KeyError(symbol)
+        with _refusals():
+            return await self._orders.look_up(client_id, correlator)
+
+    async def positions(self) -> list[PositionReport]:
+        with _refusals():
+            return await self._account.positions()
+
+    async def open_orders(self) -> list[OpenOrder]:
+        with _refusals():
+            return await self._account.open_orders()
+
+    async def balance(self) -> BalanceReport:
+        with _refusals():
+            return await self._account.balance()
+
+    async def close(self) -> None:
+        """End everything; harmless when repeated or when start had failed half way."""
+        self._started = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        for link in self._links:
+            await link.close()
+        self._links.clear()
+        if self._desk is not None:
+            await self._desk.close()
+        try:
+            async with asyncio.timeout(_END_KEY_S):
+                await self._account.end_listen_key()
+        except (OSError, TimeoutError, DecodeError, VenueError) as e:
+            self._log.info("vest.listen_key.not_ended", reason=str(e))
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
+        await self._account.close()
+
+    # Start.
+
+    async def _start(self, sink: VenueSink) -> None:
+        settings, account = self._settings, self._account
+        with _refusals():
+            markets = await account.instruments()
+            await account.register()
+            self._registered_mono_ns = self._clock.mono_ns()
+            await account.listen_key()
+            last_nonce = await account.check()
+        self._instruments = {symbol: found[0] for symbol, found in markets.items()}
+        pool = self._pool = await self._warm_pool()
+        desk = self._desk = OrderDesk(settings, account, pool, markets, sink=sink, clock=self._clock, log=self._log)
+        desk.nonces.start_above(last_nonce)
+        feed = Feed(self._books, sink=sink, clock=self._clock, log=self._log)
+        private = self._private = PrivateStream(account, desk, sink=sink, log=self._log)
+        for link in (
+            self._link("market data", feed, self._public_url),
+            self._link("private", private, self._private_url),
+        ):
+            self._links.append(link)
+            with _refusals():
+                await link.start()
+        try:
+            async with asyncio.timeout(settings.connect_timeout_s):
+                await private.subscribed.wait()
+        except TimeoutError as e:
+            raise TimeoutError(f"vest did not confirm {ws.ACCOUNT_PRIVATE} in {settings.connect_timeout_s:g} s") from e
+        self._tasks = [
+            self._task(self._keep_listen_key(self._links[1]), "listen key"),
+            self._task(self._keep_registered(), "registration"),
+            self._task(self._watch(feed), "watch"),
+        ]
+        self._started = True
+        sink.on_link(VENUE, "orders", up=True, detail="")
+
+    async def _warm_pool(self) -> HttpPool:
+        settings = self._settings
+        origin, prefix = split_rest_url(settings.rest_url)
+        # A public call, so that the pool's warm-up holds no key and outlives a re-registration.
+        request = rest.get_ticker_latest(self._account.access, settings.symbols[:1])
+        pool = self._network.http_pool(origin, settings.pool, prefix + request.target, request.header_lines())
+        try:
+            await pool.warm()
+        except HttpFailure:
+            await pool.close()
+            raise
+        self._log.info(
+            "vest.pool",
+            connections=settings.pool.connections,
+            keepalive_s=settings.pool.keepalive_s,
+            connect_timeout_s=settings.pool.connect_timeout_s,
+            request_timeout_s=settings.pool.request_timeout_s,
+            idle=pool.idle,
+        )
+        return pool
+
+    def _link(self, name: str, owner: Feed | PrivateStream, url: Callable[[], Coroutine[None, None, str]]) -> Link:
+        settings = self._settings
+        return Link(
+            name,
+            owner,
+            url,
+            settings=settings,
+            network=self._network,
+            clock=self._clock,
+            log=self._log,
+            backoff=Backoff(settings.reconnect_floor_s, settings.reconnect_ceiling_s, rng=self._rng),
+        )
+
+    async def _public_url(self) -> str:
+        return ws.socket_url(self._settings.ws_url, self._account.access.account_group)
+
+    async def _private_url(self) -> str:
+        key = await self._account.listen_key()
+        return ws.socket_url(self._settings.ws_url, self._account.access.account_group, key)
+
+    @property
+    def _orders(self) -> OrderDesk:
+        if self._desk is None:
+            raise RuntimeError("vest: not started")
+        return self._desk
+
+    # Upkeep.
+
+    async def _keep_listen_key(self, link: Link) -> None:
+        wait_s = self._settings.listen_key_renew_s
+        while True:
+            await asyncio.sleep(wait_s)
+            try:
+                extended = await self._account.extend_listen_key()
+            except (OSError, DecodeError, VenueError) as e:
+                self._log.warning("vest.listen_key.not_extended", reason=str(e))
+                wait_s = min(_RENEW_RETRY_S, self._settings.listen_key_renew_s)
+                continue
+            wait_s = self._settings.listen_key_renew_s
+            if extended:
+                self._log.info("vest.listen_key.extended")
+            else:
+                link.reconnect("the listen key is gone")
+
+    async def _keep_registered(self) -> None:
+        while True:
+            left_s = (self._account.registration_expiry_unix_ms - _RENEW_AHEAD_MS - self._account.now_ms()) / 1e3
+            try:
+                async with asyncio.timeout(max(left_s, 0)):
+                    await self._register_wanted.wait()
+            except TimeoutError:
+                pass  # due by the clock
+            else:
+                await self._pause_registration()
+            try:
+                await self._account.register()
+            except (OSError, DecodeError, VenueError) as e:
+                self._log.error("vest.register_failed", reason=str(e))
+                await asyncio.sleep(_RENEW_RETRY_S)
+                continue
+            self._registered_mono_ns = self._clock.mono_ns()
+            self._register_wanted.clear()
+            self._orders.refresh_headers()
+
+    async def _pause_registration(self) -> None:
+        """Keep a venue that refuses every key from being asked for a new one at each refusal."""
+        since_s = (self._clock.mono_ns() - self._registered_mono_ns) / 1e9
+        await asyncio.sleep(max(_REGISTER_PAUSE_S - since_s, 0))
+
+    def _on_unauthorized(self) -> None:
+        self._register_wanted.set()
+
+    async def _watch(self, feed: Feed) -> None:
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            feed.ask_again(self._settings.channel_silence_s)
+
+    def _task(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, name=f"vest {name}")
+        task.add_done_callback(self._on_task_done)
+        return task
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._log.error("vest.task_failed", task=task.get_name(), reason=repr(task.exception()))
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn the codec's refusal into the contract's. 5xx pages too: what was asked was not answered."""
+    try:
+        yield
+    except VenueError as e:
+        raise Refused(VENUE, str(e.code if e.code is not None else f"http {e.http_status}"), e.msg) from e
