@@ -45,7 +45,10 @@ class FilledTotal:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The venue says the order is over. filled_e8 is its own final total, None where it names none."""
+    """The venue says the order is over. filled_e8 is its own final total, None where it names none.
+
+    An end without a total leaves the order in doubt until it is read, unless it is known to be wholly filled.
+    """
 
     filled_e8: int | None
     reason: str  # "" when fully filled

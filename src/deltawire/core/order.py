@@ -40,7 +40,8 @@ class OrderState(Enum):
 INTENDED, SENT, OPEN, UNKNOWN, FILLED, CANCELLED, REJECTED, NEVER = OrderState
 FINAL = frozenset({FILLED, CANCELLED, REJECTED, NEVER})
 
-# What a fill leads to is OPEN here; apply() makes it FILLED once the size is complete.
+# What a fill leads to is OPEN here; apply() makes it FILLED once the size is complete, and makes UNKNOWN of an end
+# that does not say how much filled.
 NEXT: dict[OrderState, dict[type[OrderEvent], OrderState]] = {
     # InDoubt: after a crash an intent whose bytes may have left.
     INTENDED: {Sent: SENT, NotSent: NEVER, InDoubt: UNKNOWN},
@@ -174,6 +175,9 @@ def apply(order: Order, event: OrderEvent) -> Order:
         raise IllegalTransition(f"overfilled by {over_e8}e-8: {order.request.client_id}")
     if after.filled_e8 == order.request.size_e8 and after.filled_e8 > 0:
         return replace(after, state=FILLED)
+    if isinstance(event, Closed) and event.filled_e8 is None and not order.is_final:
+        # Over, but how much filled is not said: a late fill would overtake a repair. It must be read first.
+        return replace(after, state=UNKNOWN)
     if after.state is REJECTED and after.filled_e8 > 0:
         return replace(after, state=CANCELLED)  # refused, yet part of it filled before: the money counts
     return after

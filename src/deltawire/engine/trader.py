@@ -11,7 +11,7 @@ from deltawire.core.book import Book
 from deltawire.core.edge import Opportunity, PairRules, best_opening, closing_spread_e8
 from deltawire.core.events import InDoubt, OrderEvent
 from deltawire.core.limits import Gate, reference_price_e8
-from deltawire.core.order import IllegalTransition, Order
+from deltawire.core.order import UNKNOWN, IllegalTransition, Order
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.trade import CLOSED, HOLDING, Command, PhaseChanged, Place, Trade, lot_at
 from deltawire.core.types import ClientOrderId, OrderRequest, Purpose
@@ -172,7 +172,7 @@ class PairTrader:
         order = trade.orders[client_id]
         if order.filled_e8 != before_e8:
             self._desk.on_filled(order.request, order.filled_e8 - before_e8)
-        if isinstance(event, InDoubt) and not order.is_final:
+        if order.state is UNKNOWN:
             self._desk.on_doubt(self, client_id)
         if trade.phase is CLOSED and trade in self._closed and (trade.delta_e8 or trade.matched_e8):
             self._reopen(trade)

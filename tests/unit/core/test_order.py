@@ -57,6 +57,7 @@ def _after(events: list[OrderEvent]) -> Order:
         ([ACK, Closed(0, "EMPTY_MARKET")], CANCELLED, 0),
         ([ACK, FilledTotal(SIZE_E8, 600 * 10**8, 7), _fill("a", PART), _fill("b", REST)], FILLED, SIZE_E8),
         ([ACK, Rejected("3001", "PRICE_CHECK_FAILED")], REJECTED, 0),
+        ([ACK, Closed(None, "CANCELLED"), Closed(PART, "CANCELLED")], CANCELLED, PART),
         ([_fill("a", PART), Rejected("3001", "after a fill"), ACK], CANCELLED, PART),
         ([ACK, Closed(PART, "IOC"), _fill("a", PART), _fill("a", PART)], CANCELLED, PART),
     ],
@@ -102,6 +103,13 @@ def test_a_final_total_without_prices_counts_at_once_and_says_so():
     order = _after([Closed(PART, "IOC")])
     assert (order.filled_e8, order.is_priced) == (PART, False)
     assert apply(order, _fill("a", PART)).is_priced
+
+
+def test_an_end_that_does_not_say_how_much_filled_must_be_read():
+    order = _after([ACK, Closed(None, "CANCELLED")])
+    assert (order.state, order.leaves_e8) == (UNKNOWN, SIZE_E8)
+    assert apply(order, Closed(PART, "CANCELLED")).state is CANCELLED
+    assert _after([_fill("a", SIZE_E8), Closed(None, "")]).state is FILLED
 
 
 def test_a_fill_past_the_size_is_refused_and_changes_nothing():

@@ -1,0 +1,85 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.core.builders import PARADEX, SIZE_E8, VEST, book, books, rules
+
+from deltawire.core.edge import best_opening, closing_spread_e8, opening, slipped, spread_rate_e8
+from deltawire.core.money import E8, parse_e8
+from deltawire.core.types import Side
+
+
+def test_the_edge_is_the_spread_less_every_cost():
+    found = opening(rules(funding_e8=1_000, basis_e8=2_000, margin_e8=3_000), books(30), 0, SIZE_E8)
+    assert found is not None
+    # Both fees in and out (4.5 + 1 bps, twice), the expected exit spread, and the three named costs.
+    assert found.spread_e8 - found.edge_e8 == 2 * (45_000 + 10_000) + 10_000 + 1_000 + 2_000 + 3_000
+
+
+def test_the_spread_is_from_executable_prices():
+    found = opening(rules(), books(30), 0, SIZE_E8)
+    assert found is not None
+    buy, sell = parse_e8("60000.1"), parse_e8("60179.9")
+    assert found.spread_e8 == (sell - buy) * 2 * E8 // (sell + buy)
+
+
+def test_depth_costs():
+    legs = (book(PARADEX, "59999.9", "60000.1", size="0.004"), books(30)[1])
+    found = opening(rules(), legs, 0, SIZE_E8)
+    top = opening(rules(), legs, 0, SIZE_E8 // 4)
+    assert found is not None
+    assert top is not None
+    assert found.spread_e8 < top.spread_e8
+    assert found.buy_worst_e8 == parse_e8("60000.3")
+
+
+def test_a_book_too_thin_for_the_size_has_no_opening():
+    legs = (book(PARADEX, "59999.9", "60000.1", size="0.001"), books(30)[1])
+    assert opening(rules(), legs, 0, SIZE_E8) is None
+
+
+def test_the_better_direction_is_found():
+    for spread_bps, buy_leg in ((30, 0), (-30, 1)):
+        found = best_opening(rules(), books(spread_bps), SIZE_E8)
+        assert found is not None
+        assert (found.buy_leg, found.edge_e8 > 0) == (buy_leg, True)
+
+
+def test_a_thin_book_lowers_the_size_to_whole_lots():
+    legs = (book(PARADEX, "59999.9", "60000.1", size="0.00123"), books(30)[1])
+    found = best_opening(rules(), legs, SIZE_E8)
+    assert found is not None
+    assert found.size_e8 == parse_e8("0.0036")
+
+
+def test_closing_costs_the_other_side_of_both_books():
+    closing_e8 = closing_spread_e8(books(0), 0, SIZE_E8)
+    assert closing_e8 is not None
+    assert closing_e8 == -spread_rate_e8(parse_e8("60000.1"), parse_e8("59999.9"))
+    assert closing_e8 > 0
+    assert closing_spread_e8(books(0), 0, 0) is None
+
+
+@given(st.integers(-50, 50))
+def test_entering_and_leaving_at_once_never_makes_money(spread_bps):
+    """What one direction gives at entry, closing it takes back, and the book spreads besides."""
+    legs = books(spread_bps)
+    for buy_leg in (0, 1):
+        found = opening(rules(), legs, buy_leg, SIZE_E8)
+        closing_e8 = closing_spread_e8(legs, buy_leg, SIZE_E8)
+        assert found is not None
+        assert closing_e8 is not None
+        assert found.spread_e8 < closing_e8
+
+
+@pytest.mark.parametrize(("side", "expected"), [(Side.BUY, "60012.01"), (Side.SELL, "59988.02")])
+def test_a_cap_is_slipped_and_rounded_in_our_favour(side, expected):
+    price_e8 = parse_e8("60000.0130")
+    assert slipped(VEST, side, price_e8, 20_000) == parse_e8(expected)
+
+
+def test_a_cap_lies_on_the_tick():
+    coarse = replace(PARADEX, price_tick_e8=10 * E8)
+    assert slipped(coarse, Side.BUY, parse_e8("60009"), 0) == 60_000 * E8
+    assert slipped(coarse, Side.SELL, parse_e8("60001"), 0) == 60_010 * E8
