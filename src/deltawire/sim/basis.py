@@ -2,7 +2,8 @@
 
 Logged Paradex-Vest spreads (scanner lines of 2026-02-14) stood at 5 to 22 bps for BTC and 28 to 52 for ETH, for tens
 of seconds to minutes, nearly always with Vest the dear one. The recording has none of that: its level is taken out, and
-its crossings last milliseconds. So a hump of a drawn height comes once a period, at a drawn moment.
+its crossings last milliseconds. So a hump of a drawn height comes once a period, at a drawn moment. The defaults are
+faster and higher than life, so that a round trip, taker fees paid four times, comes every ten seconds.
 
 Pure and exact: a function of settings, seed, base and market time. No state, no random generator, no float.
 """
@@ -22,12 +23,12 @@ class BasisSettings:
     """Shape of the humps. Rates in 1e-8, times in ns. A hump rises linearly, holds, and falls linearly."""
 
     level_e8: int = 0  # stands all the time; the humps come on top
-    height_min_e8: int = 10 * BPS_E8
+    height_min_e8: int = 25 * BPS_E8
     height_max_e8: int = 40 * BPS_E8
-    period_ns: int = 45_000 * MS
-    ramp_ns: int = 3_000 * MS
-    hold_min_ns: int = 8_000 * MS
-    hold_max_ns: int = 25_000 * MS
+    period_ns: int = 10_000 * MS
+    ramp_ns: int = 1_000 * MS
+    hold_min_ns: int = 2_500 * MS
+    hold_max_ns: int = 4_000 * MS
     alternate: bool = False  # True: every second hump is negative (Vest the cheap one)
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from deltawire.core.money import E8, format_e8
 from deltawire.sim.basis import BasisSettings, basis_e8, shifted
 from deltawire.sim.clock import CallLater, Timer
+from deltawire.sim.faults import VENUES
 from deltawire.sim.market import Market, Quote
 from deltawire.sim.recording import Tick
 from deltawire.venues.contract import Clock
@@ -19,6 +20,8 @@ from deltawire.venues.contract import Clock
 BATCH_NS = 1_000_000
 # Later than this (a suspended machine, a debugger) is not made up for: time is skipped instead of a flood of old ticks.
 LATE_MAX_NS = 1_000_000_000
+# One quote in twenty is Vest's ETH, the rarest of the recording; a market of a hundred bases needs a few hundred.
+PRIME_TICKS_MAX = 10_000
 # The pinned basis must leave prices positive and believable; the same bound as for the humps.
 PIN_MAX_E8 = E8 // 10
 
@@ -58,6 +61,18 @@ class Player:
     @property
     def playing(self) -> bool:
         return self._playing
+
+    def prime(self) -> None:
+        """Publish the first ticks at once, up to the moment each base has a quote on each venue.
+
+        So nobody can meet a venue without a market. Raises RuntimeError when the ticks do not cover the market.
+        """
+        for _ in range(PRIME_TICKS_MAX):
+            if all(self._market.last(venue, base) for venue in VENUES for base in self._market.bases):
+                return
+            self._market_ns = self._next.offset_ns
+            self._publish_next()
+        raise RuntimeError(f"no quote of some base in the first {PRIME_TICKS_MAX} ticks")
 
     def play(self) -> None:
         """Start, or go on where pause stopped. Harmless while playing."""
@@ -113,14 +128,14 @@ class Player:
         self._market_ns = max(now_ns, self._next.offset_ns)
         try:
             while self._playing and self._next.offset_ns <= self._market_ns:
-                tick = self._next
-                self._next = next(self._ticks)
-                self._publish(tick)
+                self._publish_next()
         finally:  # a subscriber that raises goes to the loop's handler; the market goes on
             if self._playing:
                 self._arm()
 
-    def _publish(self, tick: Tick) -> None:
+    def _publish_next(self) -> None:
+        tick = self._next
+        self._next = next(self._ticks)
         quote = tick.quote
         if tick.venue == "vest":
             self._raw_vest[tick.base] = (tick.offset_ns, quote)

@@ -1,5 +1,6 @@
+import random
 from functools import partial
-from itertools import count
+from itertools import count, islice
 
 import pytest
 from tests.unit.sim_market.timers import HandClock
@@ -9,6 +10,7 @@ from deltawire.sim.basis import BasisSettings, basis_e8, shifted
 from deltawire.sim.market import Market, Quote
 from deltawire.sim.player import LATE_MAX_NS, PIN_MAX_E8, Player
 from deltawire.sim.recording import Tick
+from deltawire.sim.walk import WalkBase, WalkSettings, walk_ticks
 
 MS = 1_000_000
 S = 1000 * MS
@@ -164,6 +166,26 @@ def test_a_pin_holds_for_later_quotes_and_is_bounded():
     with pytest.raises(ValueError, match="1000 bps"):
         watched.player.pin(PIN_MAX_E8 + 1)
     assert watched.player.state()["basis_bps"] == {"BTC": "-30"}
+
+
+def test_a_primed_market_has_every_quote_and_goes_on_from_there():
+    clock, market = HandClock(), Market(("BTC", "ETH"))
+    bases = {base: WalkBase(100 * E8, E8 // 100, E8) for base in market.bases}
+    ticks = list(islice(walk_ticks(bases, WalkSettings(), random.Random(1)), 1000))
+    player = Player(market, iter(ticks), clock=clock, call_later=clock.call_later, basis=FLAT, seed=1)
+    player.prime()
+    assert all(market.last(venue, base) for venue in ("paradex", "vest") for base in market.bases)
+    primed = market.published
+    player.play()
+    clock.advance(100 * MS)
+    assert market.published == sum(tick.offset_ns <= ticks[primed - 1].offset_ns + 100 * MS for tick in ticks)
+
+
+def test_ticks_that_miss_a_base_are_told_instead_of_waited_for():
+    clock = HandClock()
+    player = Player(Market(("BTC", "DOGE")), every(MS), clock=clock, call_later=clock.call_later, basis=FLAT, seed=1)
+    with pytest.raises(RuntimeError, match="no quote"):
+        player.prime()
 
 
 def test_a_speed_of_nothing_is_refused():

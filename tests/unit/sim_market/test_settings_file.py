@@ -92,7 +92,7 @@ vest:
         ("speed: 0\n", 1, "speed", "out of range", "from 0.01 to 1000"),
         ("accounts: many\n", 1, "accounts", '"many" is not a whole number', "from 1 to 100"),
         ("basis:\n  height_min_bps: 50\n", 1, "basis", "least height", "docs/venues/sim.md"),
-        ("basis:\n  period_ms: 20000\n", 1, "basis", "do not fit into the period", "docs/venues/sim.md"),
+        ("basis:\n  period_ms: 5000\n", 1, "basis", "do not fit into the period", "docs/venues/sim.md"),
         ("vest:\n  execution_min_ms: 900\n", 2, "vest.execution_min_ms", "above execution_max_ms (60)", "no larger"),
         ("vest:\n  depth_median_ms: 0\n", 2, "vest.depth_median_ms", "not within 1 and depth_p90_ms", "set both"),
         ("paradex:\n  markets:\n    - {base: BTC}\n", 3, "paradex.markets[0].symbol", "is missing", "add it"),
