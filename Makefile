@@ -10,7 +10,7 @@ export PYTHON
 
 ARGS ?=
 BIN := .venv/bin
-COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header -q --python-version 3.11 pyproject.toml
+COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-header -q --python-version 3.11 pyproject.toml
 
 .PHONY: help demo test check bench lock clean run-env dev-env
 
