@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from deltawire.journal.records import Record
 from deltawire.journal.segments import JournalCorrupt, JournalError, encode_line, line_fault, segment_path, segments
 
 SEGMENT_BYTES_MAX = 16 * 2**20  # reopening reads the last segment whole: about a tenth of a second at this size
+LOCK_TRIES = 4  # `writer_pid` of a reader holds the lock for some microseconds: that is not a second bot
+LOCK_PAUSE_S = 0.01
 _LOCK_NAME = "lock"
 
 
@@ -192,6 +195,21 @@ class JournalLog:
         return JournalUnwritable(self._sync_failed)
 
 
+def writer_pid(directory: Path) -> int | None:
+    """Return the process that writes this journal now, 0 when it does not say; None when nobody writes."""
+    try:
+        fd = os.open(directory / _LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return int(os.pread(fd, 32, 0).strip() or 0)
+    finally:
+        os.close(fd)  # with it goes the lock, if we got it
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class _Flush:
     """One flush under way. Owns its descriptors, so the log may rotate or close meanwhile."""
@@ -214,6 +232,11 @@ class _Flush:
 def _take_lock(path: Path) -> int:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
+        for _ in range(LOCK_TRIES - 1):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(LOCK_PAUSE_S)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(fd, 0)
         os.pwrite(fd, b"%d\n" % os.getpid(), 0)

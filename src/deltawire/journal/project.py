@@ -1,0 +1,320 @@
+"""The projection: keeps the SQLite tables in step with the log. Never the truth; delete it and it is built again.
+
+Many processes may project one journal: each batch is one transaction that first looks how far the tables are, so a
+record counts once whoever brings it. A projection that does not fit the log (a machine that lost power can keep rows of
+records its disk never got) or has another schema is built anew.
+
+The bot needs none of this to trade. Its projector runs in a thread of its own, in short batches; readers that find the
+tables behind bring them up to date themselves (`catch_up`).
+"""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from deltawire.core.money import notional_e8
+from deltawire.core.order import FINAL, NEXT, OrderState
+from deltawire.journal.records import (
+    InstrumentLoaded,
+    OrderIntended,
+    OrderObserved,
+    OrderTimed,
+    PositionsChecked,
+    Record,
+    RunEnded,
+    RunStarted,
+    TradeClosed,
+    TradeOpened,
+    TradeStateChanged,
+    encode,
+    event_of,
+)
+from deltawire.journal.schema import INDEXES, SCHEMA, TABLES
+from deltawire.journal.segments import JournalError, Tail
+
+DATABASE_NAME = "projection.sqlite3"
+BUSY_TIMEOUT_S = 10.0  # another process building the tables anew holds them this long at most for some 100,000 records
+BATCH_RECORDS = 200  # a transaction of some 5 ms; the interpreter is shared with the bot's loop
+THREAD_PAUSE_S = 0.25
+
+_FROM_VENUE = frozenset({"sent", "acked", "fill", "filled_total", "closed", "rejected"})  # proves that it left
+
+
+class Projector:
+    """Brings one journal's records into one database. Use it from the thread that made it."""
+
+    def __init__(self, directory: Path, database: Path | None) -> None:
+        """Open the tables, making them where they are missing or do not fit. database None: in memory only."""
+        self._directory = directory
+        self.connection = sqlite3.connect(database or ":memory:", timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        self.connection.row_factory = sqlite3.Row
+        try:
+            self._execute("PRAGMA journal_mode = WAL")
+            self._execute("PRAGMA synchronous = NORMAL")
+            with self._transaction():
+                if not self._fits():
+                    self._build_anew()
+            self._run_id = self._value("SELECT run_id FROM runs ORDER BY seq DESC LIMIT 1") or ""
+            self._tail = Tail(directory, self.last_seq)
+        except BaseException:
+            self.connection.close()
+            raise
+
+    @property
+    def last_seq(self) -> int:
+        """Number of the last record in the tables."""
+        return int(self._value("SELECT value FROM meta WHERE name = 'last_seq'") or 0)
+
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes behind the last good line: being written at this moment, or torn by a crash."""
+        return self._tail.unread_bytes
+
+    def step(self) -> bool:
+        """Bring in the next records; False when there are none. Raises as Tail.poll does, and sqlite3.Error."""
+        records = self._tail.poll()
+        for start in range(0, len(records), BATCH_RECORDS):
+            batch = records[start : start + BATCH_RECORDS]
+            with self._transaction():
+                done = self.last_seq
+                if done < batch[0][0] - 1:  # another process built the tables anew and is not as far yet
+                    self._tail = Tail(self._directory, done)
+                    return True
+                for seq, record in batch:
+                    if isinstance(record, RunStarted):
+                        self._run_id = record.run_id
+                    if seq > done:
+                        self._bring_in(seq, record)
+                if batch[-1][0] > done:
+                    self._remember(*batch[-1])
+        return bool(records)
+
+    def close(self) -> None:
+        self.connection.close()
+
+    # ---- the records -----------------------------------------------------------------------------------------------
+
+    def _bring_in(self, seq: int, record: Record) -> None:  # noqa: C901 - one branch a record
+        match record:
+            case OrderObserved():
+                self._on_observed(seq, record)
+            case OrderIntended():
+                self._insert("orders", seq=seq, run_id=self._run_id, **_fields(record), **_NEW_ORDER)
+            case OrderTimed():
+                stamps = msgspec.json.encode(record.stamps).decode()
+                row = {"run_id": self._run_id, "client_id": record.client_id, "venue": record.venue, "stamps": stamps}
+                self._insert("latency", seq=seq, **row)
+            case RunStarted():
+                self._insert("runs", seq=seq, **_fields(record, "mono_ns", "pairs"))
+                for pair in record.pairs:
+                    self._insert("pairs", run_id=record.run_id, **_fields(pair))
+            case RunEnded():
+                fields = _fields(record, "run_id", "unix_ns")
+                self._update("runs", "run_id", record.run_id, end_seq=seq, end_unix_ns=record.unix_ns, **fields)
+            case InstrumentLoaded():
+                self._insert("instruments", seq=seq, **_fields(record))
+            case TradeOpened():
+                self._insert("trades", seq=seq, run_id=self._run_id, state="", state_reason="", **_fields(record))
+            case TradeStateChanged():
+                self._update("trades", "trade_id", record.trade_id, state=record.state, state_reason=record.reason)
+            case TradeClosed():
+                fields = _fields(record, "trade_id", "pair_id", "opened_unix_ns")
+                self._update(
+                    "trades", "trade_id", record.trade_id, closed_seq=seq, closed_run_id=self._run_id, **fields
+                )
+            case PositionsChecked():
+                head = {"seq": seq, "run_id": self._run_id, "reason": record.when, "unix_ns": record.unix_ns}
+                for checked in record.rows:
+                    self._insert("checks", **head, **_fields(checked))
+
+    def _on_observed(self, seq: int, record: OrderObserved) -> None:
+        """Account for news of an order as core.order.apply does, except that money is counted whatever the state.
+
+        The machine refuses a fill it cannot explain; the position is there all the same. Such news is a surprise.
+        """
+        self._insert("order_events", seq=seq, **_fields(record))
+        row = self._execute("SELECT * FROM orders WHERE client_id = :client_id", client_id=record.client_id).fetchone()
+        if row is None:
+            return  # never intended: journal.check names it (I6)
+        order = dict(row)
+        if record.kind == "fill" and not self._insert_fill(seq, record):
+            return  # told twice; counted once
+        _account(order, record)
+        before = OrderState(order["state"])
+        after = NEXT[before].get(type(event_of(record)))
+        order["surprises"] += after is None or order["filled_e8"] > order["size_e8"]
+        after = after or before
+        if 0 < order["size_e8"] <= order["filled_e8"]:
+            after = OrderState.FILLED
+        elif after is OrderState.REJECTED and order["filled_e8"]:
+            after = OrderState.CANCELLED
+        order["state"] = after.value
+        order["was_sent"] |= record.kind in _FROM_VENUE
+        order["was_in_doubt"] |= after is OrderState.UNKNOWN
+        del order["client_id"]
+        self._update("orders", "client_id", record.client_id, **order)
+
+    def _insert_fill(self, seq: int, record: OrderObserved) -> bool:
+        size_e8 = record.size_e8 or 0
+        return self._insert(
+            "fills",
+            client_id=record.client_id,
+            fill_id=record.fill_id,
+            seq=seq,
+            price_e8=record.price_e8,
+            size_e8=size_e8,
+            notional_e8=notional_e8(record.price_e8, size_e8),
+            fee_e8=record.fee_e8,
+            unix_ns=record.unix_ns,
+        )
+
+    # ---- the tables ------------------------------------------------------------------------------------------------
+
+    def _fits(self) -> bool:
+        """Whether the tables are of this schema, and the last record in them is the one the log has there."""
+        if not self._value("SELECT count(*) FROM sqlite_master WHERE name = 'meta'"):
+            return False
+        meta = {row["name"]: row["value"] for row in self._execute("SELECT name, value FROM meta")}
+        last_seq = int(meta.get("last_seq", 0))
+        if meta.get("schema") != SCHEMA or not last_seq:
+            return meta.get("schema") == SCHEMA
+        found = Tail(self._directory, last_seq - 1).poll()
+        return bool(found) and encode(found[0][1]).decode() == meta["last_record"]
+
+    def _build_anew(self) -> None:
+        for table in (*TABLES, "meta"):
+            self._execute(f"DROP TABLE IF EXISTS {table}")
+        self._execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        for table, columns in TABLES.items():
+            self._execute(f"CREATE TABLE {table} ({columns})")
+        for index in INDEXES:
+            self._execute(index)
+        self._insert("meta", name="schema", value=SCHEMA)
+        self._insert("meta", name="last_seq", value="0")
+        self._insert("meta", name="last_record", value="")
+
+    def _remember(self, seq: int, record: Record) -> None:
+        self._update("meta", "name", "last_seq", value=str(seq))
+        self._update("meta", "name", "last_record", value=encode(record).decode())
+
+    def _insert(self, table: str, **row: Any) -> bool:
+        """Add a row unless one with its key is there; whether it was added."""
+        places = ", ".join(f":{name}" for name in row)
+        sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places}) ON CONFLICT DO NOTHING"  # noqa: S608 - our names
+        return self._execute(sql, **row).rowcount > 0
+
+    def _update(self, table: str, key: str, at: str, /, **values: Any) -> None:
+        changes = ", ".join(f"{name} = :{name}" for name in values)
+        sql = f"UPDATE {table} SET {changes} WHERE {key} = :at_key"  # noqa: S608 - our own names
+        self._execute(sql, at_key=at, **values)
+
+    def _execute(self, sql: str, **values: Any) -> sqlite3.Cursor:
+        return self.connection.execute(sql, values)
+
+    def _value(self, sql: str) -> Any:
+        row = self._execute(sql).fetchone()
+        return row[0] if row else None
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._execute("ROLLBACK")
+            raise
+        self._execute("COMMIT")
+
+
+class ProjectorThread:
+    """Keeps the tables near the log while the bot runs. When it fails it stops and says why; nothing depends on it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.failure = ""
+        self._directory = directory
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="projector", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it after the batch under way and wait for that. The tables may then be behind the log."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            with contextlib.closing(Projector(self._directory, self._directory / DATABASE_NAME)) as projector:
+                while not self._stop.wait(THREAD_PAUSE_S):
+                    while projector.step() and not self._stop.is_set():
+                        pass
+        except (sqlite3.Error, JournalError, OSError) as e:
+            self.failure = f"the journal's projection stopped: {e}"
+
+
+def catch_up(directory: Path) -> Projector:
+    """Return a projector that has brought in all there is. Where the directory is not writable it works in memory.
+
+    Raises JournalError when the log cannot be read. An absent journal is an empty one, and nothing is created.
+    """
+    try:
+        projector = Projector(directory, directory / DATABASE_NAME if directory.is_dir() else None)
+    except sqlite3.OperationalError:
+        projector = Projector(directory, None)
+    try:
+        while projector.step():
+            pass
+    except BaseException:
+        projector.close()
+        raise
+    return projector
+
+
+_NEW_ORDER: dict[str, Any] = (
+    {
+        "state": OrderState.INTENDED.value,
+        "venue_order_id": "",
+        "why": "",
+        "was_sent": 0,
+        "was_in_doubt": 0,
+        "surprises": 0,
+    }
+    | {f"{account}{what}_e8": 0 for account in ("seen", "total") for what in ("", "_notional", "_fee")}
+    | {"final_e8": 0, "filled_e8": 0, "notional_e8": 0, "fee_e8": 0}
+)
+
+
+def _account(order: dict[str, Any], record: OrderObserved) -> None:
+    """Put what the record tells into the row of its order."""
+    size_e8 = record.size_e8 or 0
+    match record.kind:
+        case "fill":
+            order["seen_e8"] += size_e8
+            order["seen_notional_e8"] += notional_e8(record.price_e8, size_e8)
+            order["seen_fee_e8"] += record.fee_e8
+        case "filled_total" if size_e8 > order["total_e8"]:
+            order |= {"total_e8": size_e8, "total_notional_e8": record.notional_e8, "total_fee_e8": record.fee_e8}
+        case "closed":
+            order["final_e8"] = max(order["final_e8"], size_e8)
+            order["why"] = record.text or order["why"]
+        case "acked":
+            order["venue_order_id"] = record.venue_order_id
+        case "rejected":
+            order["why"] = f"{record.code} {record.text}".strip()
+        case "in_doubt" | "not_sent" if OrderState(order["state"]) not in FINAL:
+            order["why"] = record.text
+        case _:
+            pass
+    order["filled_e8"] = max(order["seen_e8"], order["total_e8"], order["final_e8"])
+    larger = "seen" if order["seen_e8"] >= order["total_e8"] else "total"
+    order["notional_e8"], order["fee_e8"] = order[f"{larger}_notional_e8"], order[f"{larger}_fee_e8"]
+
+
+def _fields(struct: msgspec.Struct, *left_out: str) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(struct).items() if name not in left_out}
