@@ -12,7 +12,7 @@ from deltawire.config import fields as f
 from deltawire.config.errors import ConfigError
 from deltawire.config.load import check_model
 from deltawire.config.model import Section
-from deltawire.config.source import read_source
+from deltawire.config.source import Source, read_source
 from deltawire.core.money import E8
 from deltawire.sim.basis import BasisSettings
 from deltawire.sim.paradex_rules import Fees, MarketRules, ParadexSimSettings
@@ -89,6 +89,8 @@ def load_settings(path: Path) -> SimSettings:
         basis = BasisSettings(**file.basis.model_dump())
     except ValueError as e:
         raise ConfigError([source.problem(("basis",), str(e), f"see {EXAMPLE} for the shape of a hump")]) from e
+    for venue, markets in (("paradex", file.paradex.markets), ("vest", file.vest.markets)):
+        _check_bases(source, venue, [market.base for market in markets or ()])
     vest = file.vest
     if vest.execution_min_ms > vest.execution_max_ms:
         found = f"is above execution_max_ms ({vest.execution_max_ms})"
@@ -108,6 +110,18 @@ def load_settings(path: Path) -> SimSettings:
         paradex=_paradex(file.paradex),
         vest=_vest(file.vest),
     )
+
+
+def _check_bases(source: Source, venue: str, bases: list[str]) -> None:
+    """Refuse a market nobody would quote, and one listed twice."""
+    for at, base in enumerate(bases):
+        if base not in WALK_BASES:
+            wrong, right = f'"{base}" has no quotes in the market', f"write one of {', '.join(WALK_BASES)}"
+        elif base in bases[:at]:
+            wrong, right = f'"{base}" is there twice', "keep one of the two"
+        else:
+            continue
+        raise ConfigError([source.problem((venue, "markets", at, "base"), wrong, right)])
 
 
 def _paradex(file: ParadexFile) -> ParadexSimSettings:

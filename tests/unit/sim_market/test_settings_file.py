@@ -11,6 +11,7 @@ from deltawire.sim.settings import WALK_BASES, SimSettings
 from deltawire.sim.settings_file import load_settings
 
 MS = 1_000_000
+BTC = "{base: BTC, size_decimals: 2, price_decimals: 2}"
 
 
 def written(folder: Path, text: str) -> Path:
@@ -96,6 +97,20 @@ vest:
         ("vest:\n  execution_min_ms: 900\n", 2, "vest.execution_min_ms", "above execution_max_ms (60)", "no larger"),
         ("vest:\n  depth_median_ms: 0\n", 2, "vest.depth_median_ms", "not within 1 and depth_p90_ms", "set both"),
         ("paradex:\n  markets:\n    - {base: BTC}\n", 3, "paradex.markets[0].symbol", "is missing", "add it"),
+        (
+            "vest:\n  markets:\n    - {base: SOL, size_decimals: 2, price_decimals: 2}\n",
+            3,
+            "vest.markets[0].base",
+            '"SOL" has no quotes',
+            "BTC, ETH",
+        ),
+        (
+            f"vest:\n  markets:\n    - {BTC}\n    - {BTC}\n",
+            4,
+            "vest.markets[1].base",
+            "twice",
+            "keep one",
+        ),
         ("private_key: 5\n", 1, "private_key", "looks like a secret", "delete it"),
     ],
 )
