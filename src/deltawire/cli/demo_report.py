@@ -13,7 +13,8 @@ from rich.text import Text
 
 from deltawire.cli.venue_books import Books, differences, is_flat, journal_books
 from deltawire.core.money import format_e8
-from deltawire.observe.report import Report, build_report, render
+from deltawire.journal.report import Report, build_report
+from deltawire.journal.report_view import render
 
 _SHOWN_MAX = 10  # differences listed on the screen; --json has them all
 
