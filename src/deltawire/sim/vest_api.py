@@ -24,7 +24,7 @@ from deltawire.venues.vest import rest, wire
 
 PREFIX = "/v2"
 DEPTH_LIMIT_MAX = 100
-ORDERS_LIMIT_MAX = 1000
+ROWS_LIMIT_MAX = 1000
 _JSON, _TEXT, _HTML = "application/json", "text/plain", "text/html"
 _EDGE_PAGE = b"<!DOCTYPE html><html><head><title>530</title></head><body>origin</body></html>"
 
@@ -95,6 +95,7 @@ class VestApi:
             ("GET", "/exchangeInfo"): self._exchange_info,
             ("GET", "/ticker/latest"): self._ticker_latest,
             ("GET", "/depth"): self._depth,
+            ("GET", "/funding/history"): self._funding_history,
             ("GET", "/oi"): self._open_interest,
             ("POST", "/register"): self._register,
         }
@@ -201,9 +202,9 @@ class VestApi:
     def _orders(self, request: Request, session: Session) -> object:
         """Return the account's orders that fit all filters, newest first."""
         _query_int(request, "time")
-        limit = _query_int(request, "limit", default=ORDERS_LIMIT_MAX)
+        limit = _query_int(request, "limit", default=ROWS_LIMIT_MAX)
         status = request.query.get("status", "")
-        if not 1 <= limit <= ORDERS_LIMIT_MAX or (status and status not in wire.KNOWN_STATES):
+        if not 1 <= limit <= ROWS_LIMIT_MAX or (status and status not in wire.KNOWN_STATES):
             raise Refusal(no.INVALID_PARAMETER)  # a comma list of states ends here too (live)
         start, end = _query_int(request, "startTime", default=0), _query_int(request, "endTime", default=2**63)
         nonce = _query_int(request, "nonce", default=-1)
@@ -268,15 +269,29 @@ class VestApi:
 
         return views.open_interest([(pool, *both_sides(pool)) for pool in self._pools(request)])
 
+    def _funding_history(self, request: Request) -> object:
+        pool = self._pool(request)
+        interval_ms = views.INTERVALS_MS.get(request.query.get("interval", "1m"), 0)
+        limit = _query_int(request, "limit", default=ROWS_LIMIT_MAX)
+        if not interval_ms or not 1 <= limit <= ROWS_LIMIT_MAX:
+            raise Refusal(no.INVALID_PARAMETER)
+        first_ms = _query_int(request, "startTime", default=self._exchange.started_ms)
+        last_ms = _query_int(request, "endTime", default=self._exchange.now_ms())
+        first_ms, last_ms = max(first_ms, self._exchange.started_ms), min(last_ms, self._exchange.now_ms())
+        return views.funding_history(pool, interval_ms, first_ms, last_ms, limit)
+
     def _depth(self, request: Request) -> object:
-        if "symbol" not in request.query:
-            raise Unprocessable(["query", "symbol"])
         limit = _query_int(request, "limit", default=20)
+        pool = self._pool(request)
         if not 1 <= limit <= DEPTH_LIMIT_MAX:
             raise Refusal(no.INVALID_PARAMETER)
-        pool = self._exchange.pool(request.query["symbol"])
         picture, rules = pool.picture, pool.rules
         return rest.depth_answer(picture.bids[:limit], picture.asks[:limit], rules.price_decimals, rules.size_decimals)
+
+    def _pool(self, request: Request) -> HousePool:
+        if "symbol" not in request.query:
+            raise Unprocessable(["query", "symbol"])
+        return self._exchange.pool(request.query["symbol"])
 
     def _pools(self, request: Request) -> list[HousePool]:
         """Return the markets named in `symbols`, all when it is missing."""

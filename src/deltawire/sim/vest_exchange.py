@@ -67,6 +67,7 @@ class VestExchange:
         self._clock, self._call_later, self._rng, self._faults = clock, call_later, rng, faults
         self._resting: dict[str, dict[str, Order]] = {symbol: {} for symbol in self.pools}
         self._running = False
+        self.started_ms = self.now_ms()
 
     def now_ms(self) -> int:
         return self._clock.unix_ns() // _MS_NS

@@ -28,6 +28,7 @@ from deltawire.venues.contract import Clock, EventLog
 
 LOOPBACK = "127.0.0.1"
 WS_PATH = "/ws-api"
+CLOSE_GRACE_S = 0.5  # for the client's own close frame; a client that sends none must not hold the venue open
 CONNECTIONS_KEPT = 1_000  # request counts of the newest connections shown in state()
 ORDERS_SHOWN = 1_000  # newest orders of each account shown in state()
 
@@ -54,6 +55,7 @@ class VestSim:
         self._runner: web.ServerRunner | None = None
         self._http: _CountingServer | None = None
         self._ws: asyncio.Server | None = None
+        self._sockets: dict[_Listener, None] = {}  # open ones, oldest first
         for base in market.bases:
             last = market.last(VENUE, base)
             if last is not None:
@@ -89,6 +91,8 @@ class VestSim:
         self.streams.stop()
         if self._ws is not None:
             self._ws.close()
+            for socket in list(self._sockets):
+                await socket.ended()
             await self._ws.wait_closed()
             self._ws = None
         if self._runner is not None:
@@ -162,7 +166,7 @@ class VestSim:
         target = urlsplit(upgrade.path.decode("latin-1"))
         if target.path != WS_PATH:
             return None  # picows answers 404
-        return _Listener(self.streams, dict(parse_qsl(target.query, keep_blank_values=True)))
+        return _Listener(self.streams, dict(parse_qsl(target.query, keep_blank_values=True)), self._sockets)
 
 
 def _call_later(delay_s: float, fn: Callable[[], None], /) -> Timer:
@@ -197,24 +201,27 @@ class _CountingServer(web.Server):
 class _Listener(WSListener):
     """One accepted socket: picows on one side, a Stream on the other."""
 
-    def __init__(self, hub: StreamHub, query: dict[str, str]) -> None:
-        self._hub, self._query = hub, query
+    def __init__(self, hub: StreamHub, query: dict[str, str], opened: "dict[_Listener, None]") -> None:
+        self._hub, self._query, self._open = hub, query, opened
         self._stream: Stream | None = None
         self._transport: WSTransport | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
+        self._open[self] = None
         self._stream = self._hub.open(self._query, self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type == WSMsgType.CLOSE:
-            transport.send_close(frame.get_close_code())
+            if not transport.is_close_frame_sent:
+                transport.send_close(frame.get_close_code())
             transport.disconnect()
-        elif frame.msg_type == WSMsgType.TEXT and self._stream is not None:
+        elif frame.msg_type == WSMsgType.TEXT and self._stream is not None and not transport.is_close_frame_sent:
             self._hub.on_text(self._stream, frame.get_payload_as_bytes())
 
     def on_ws_disconnected(self, _transport: WSTransport) -> None:
         self._transport = None
+        self._open.pop(self, None)
         if self._stream is not None:
             self._hub.closed(self._stream)
 
@@ -225,10 +232,16 @@ class _Listener(WSListener):
             self._transport.send(WSMsgType.TEXT, payload)
 
     def close(self, code: int) -> None:
+        """Send the close frame and wait a little for the client's, as RFC 6455 wants, before the TCP end."""
         if self._transport is not None:
             # picows passes any number on; its enum only names the standard ones.
             self._transport.send_close(cast("WSCloseCode", code))
-            self._transport.disconnect()
+            _call_later(CLOSE_GRACE_S, self.abort)
+
+    async def ended(self) -> None:
+        """Wait for the end of the connection; close() bounds it."""
+        if self._transport is not None:
+            await self._transport.wait_disconnected()
 
     def abort(self) -> None:
         if self._transport is not None:

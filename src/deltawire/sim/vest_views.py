@@ -4,6 +4,7 @@ Source: Vest API v2 notes, sections 6 and 7.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from deltawire.core.money import E8, ceil_to, format_e8, notional_e8, rate_of_e8
 from deltawire.sim.vest_accounts import Account, Margin, margin_of
@@ -110,6 +111,21 @@ def _liquidation_price_e8(pool: HousePool, held: Position, margin: Margin) -> in
 
 def _status(pool: HousePool) -> str:
     return wire.HALT if pool.halted else wire.TRADING
+
+
+_UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
+INTERVALS_MS = {
+    text: int(text[:-1]) * _UNITS_MS[text[-1]]
+    for text in ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w")
+}
+
+
+def funding_history(pool: HousePool, interval_ms: int, first_ms: int, last_ms: int, limit: int) -> list[dict[str, Any]]:
+    """Return the hourly rate at whole intervals, newest first; it never changes here."""
+    rate = format_e8(pool.rules.one_hr_funding_rate_e8, _RATE_DECIMALS)
+    newest_ms = last_ms - last_ms % interval_ms
+    times = range(newest_ms, max(first_ms - 1, newest_ms - limit * interval_ms), -interval_ms)
+    return [{"symbol": pool.rules.symbol, "time": time, "oneHrFundingRate": rate} for time in times]
 
 
 def open_interest(sides: list[tuple[HousePool, int, int]]) -> dict[str, list[dict[str, str]]]:
