@@ -11,12 +11,13 @@ from typing import Any
 
 VENUES = ("paradex", "vest")
 
-# Kind -> its parameters and their types. A parameter left out has the venue's default; an unknown one is an error.
-# An `int` that counts milliseconds or 1e-8 parts is never negative.
-KINDS: Mapping[str, Mapping[str, type]] = {
+# What a parameter may be: a whole number (of ms or 1e-8 parts, never negative), a text, or one of some words.
+ParamKind = type[int] | type[str] | tuple[str, ...]
+
+# Kind -> its parameters. One left out has the venue's default; an unknown one is an error.
+KINDS: Mapping[str, Mapping[str, ParamKind]] = {
     # on an order
-    # refused with this error, not executed; Vest: `where` is "answer" or "event", else the code decides
-    "reject_order": {"code": str, "text": str, "where": str},
+    "reject_order": {"code": str, "text": str, "where": ("answer", "event")},  # refused, not executed; where: Vest only
     "partial_fill": {"fraction_e8": int},  # executed for this part of its size at most, the rest cancelled
     "lose_reply": {},  # executed, the request is never answered
     "drop_before": {},  # connection closed on arrival, order NOT executed
@@ -25,13 +26,14 @@ KINDS: Mapping[str, Mapping[str, type]] = {
     "late_fill": {"ms": int},  # answered at once, fill events late
     "duplicate_events": {},  # every event of the order comes twice
     "fill_before_ack": {},  # fill events come before the answer
-    "rate_limit": {},  # refused for too many requests (Vest; Paradex limits for real)
-    "http_530": {"where": str},  # an error page of the edge, "before" or "after" the order was executed (Vest)
+    "rate_limit": {},  # refused as too many requests (Vest)
+    "http_530": {"where": ("before", "after")},  # the edge's error page instead of the order, or of its answer (Vest)
     # on streams
-    "drop_stream": {"link": str},  # close the connection now, without a close frame
-    "silent_stream": {"link": str, "ms": int},  # the connection stays open and says nothing
+    "drop_stream": {"link": str},  # close the connections now, without a close frame
+    "silent_stream": {"link": str, "ms": int},  # the connections stay open and say nothing
     "gap": {"base": str},  # one book delta is lost (Paradex)
 }
+ONLY_AT: Mapping[str, str] = {"rate_limit": "vest", "http_530": "vest", "gap": "paradex"}
 
 COUNT_MAX = 1_000_000  # a typing error in a count shall not arm a fault for ever
 PARAM_INT_MAX = 10**12  # far above any time in ms and any fraction; keeps arithmetic on it harmless
@@ -97,13 +99,21 @@ def _check(fault: Fault) -> None:
     known = KINDS.get(fault.kind)
     if known is None:
         raise ValueError(f"unknown fault kind {fault.kind!r}; one of {', '.join(KINDS)}")
+    if ONLY_AT.get(fault.kind, fault.venue) != fault.venue:
+        raise ValueError(f"{fault.kind} is a fault of {ONLY_AT[fault.kind]} only")
     if not 1 <= fault.count <= COUNT_MAX:
         raise ValueError(f"count {fault.count} of {fault.kind} is not within 1 and {COUNT_MAX}")
     for name, value in fault.params.items():
-        wanted = known.get(name)
-        if wanted is None:
+        if name not in known:
             raise ValueError(f"unknown parameter {name!r} of {fault.kind}; it has: {', '.join(known) or 'none'}")
-        if type(value) is not wanted:  # not isinstance: true is not a number of milliseconds
-            raise ValueError(f"parameter {name!r} of {fault.kind} must be {wanted.__name__}, not {value!r}")
-        if isinstance(value, int) and not 0 <= value <= PARAM_INT_MAX:
-            raise ValueError(f"parameter {name!r} of {fault.kind} is not within 0 and {PARAM_INT_MAX}: {value}")
+        _check_param(f"parameter {name!r} of {fault.kind}", value, known[name])
+
+
+def _check_param(what: str, value: Any, wanted: ParamKind) -> None:
+    if isinstance(wanted, tuple):
+        if value not in wanted:
+            raise ValueError(f"{what} must be {' or '.join(wanted)}, not {value!r}")
+    elif type(value) is not wanted:  # not isinstance: true is not a number of milliseconds
+        raise ValueError(f"{what} must be {wanted.__name__}, not {value!r}")
+    elif isinstance(value, int) and not 0 <= value <= PARAM_INT_MAX:
+        raise ValueError(f"{what} is not within 0 and {PARAM_INT_MAX}: {value}")

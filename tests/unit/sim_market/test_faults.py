@@ -1,6 +1,6 @@
 import pytest
 
-from deltawire.sim.faults import COUNT_MAX, KINDS, Fault, Faults
+from deltawire.sim.faults import COUNT_MAX, KINDS, ONLY_AT, Fault, Faults
 
 
 def test_a_fault_strikes_as_often_as_it_was_armed_for():
@@ -50,6 +50,9 @@ def test_a_listener_hears_of_its_venue_and_may_take_at_once():
     [
         (Fault("binance", "gap"), "binance"),
         (Fault("vest", "explode"), "explode"),
+        (Fault("vest", "gap"), "paradex only"),
+        (Fault("paradex", "http_530"), "vest only"),
+        (Fault("vest", "http_530", params={"where": "there"}), "before or after"),
         (Fault("vest", "lose_reply", count=0), "count 0"),
         (Fault("vest", "lose_reply", count=COUNT_MAX + 1), str(COUNT_MAX)),
         (Fault("vest", "delay_reply", params={"seconds": 1}), "seconds"),
@@ -68,6 +71,6 @@ def test_a_fault_that_cannot_be_is_refused_by_name_and_not_armed(fault, named):
 def test_every_kind_can_be_armed_and_cleared():
     faults = Faults()
     for kind in KINDS:
-        faults.add(Fault("paradex", kind))
+        faults.add(Fault(ONLY_AT.get(kind, "vest"), kind))
     assert faults.clear() == len(KINDS)
     assert faults.armed() == []
