@@ -53,7 +53,7 @@ class DemoReport:
             "agree": self.agree,
             "passed": self.passed,
             "bot_exit_code": self.bot_exit_code,
-            "duration_s": round(self.duration_s, 1),
+            "demo_s": round(self.duration_s, 1),
             "differences": self.differences,
             "venue_books": {venue: books.to_json() for venue, books in self.venues.items()},
         }

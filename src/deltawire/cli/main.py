@@ -20,6 +20,9 @@ Socket = Annotated[
     Path | None, typer.Option("--socket", help="Control socket, instead of the config's.", metavar="FILE")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
+Journal = Annotated[
+    Path | None, typer.Option("--journal", help="Folder of the journal, instead of the config's.", metavar="DIR")
+]
 CONFIG = Path("config.yaml")
 
 
@@ -91,6 +94,29 @@ def flatten(config: Config = CONFIG, socket: Socket = None, *, as_json: Json = F
 def stop(config: Config = CONFIG, socket: Socket = None, *, as_json: Json = False) -> None:
     """End the bot cleanly: nothing left open at the venues."""
     _tell("stop", config, socket, as_json=as_json)
+
+
+@app.command()
+def report(config: Config = CONFIG, journal: Journal = None, *, as_json: Json = False) -> None:
+    """Print what happened in the newest run: trades, PnL, captured against detected spread, latency."""
+    from deltawire.cli.report import report as work
+
+    work(config, journal, as_json=as_json)
+
+
+@app.command()
+def sim(
+    ready_file: Annotated[
+        Path, typer.Option("--ready-file", help="Where to say, once ready, how to reach them.", metavar="FILE")
+    ],
+    config: Annotated[Path | None, typer.Option("--config", help="Settings of the simulators.", metavar="FILE")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the file's seed.")] = None,
+    rtt_ms: Annotated[float | None, typer.Option(min=0, max=5000, help="Instead of the file's round trip.")] = None,
+) -> None:
+    """Run both venues as TLS servers on this machine, until SIGINT or SIGTERM."""
+    from deltawire.cli.sim import sim as work
+
+    work(config, ready_file, seed=seed, rtt_ms=rtt_ms)
 
 
 def _tell(command: str, config: Path, socket: Path | None, *, as_json: bool) -> None:

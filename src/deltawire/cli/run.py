@@ -20,6 +20,6 @@ def run(config_path: Path) -> None:
         )
     with exits.wrong_settings_told():
         secrets = load_secrets(config_path.absolute().parent / ".env")
-    from deltawire.engine.bot import run_bot  # noqa: PLC0415 - a wrong setting is told before the engine loads
+    from deltawire.engine.assembly import run_bot  # noqa: PLC0415 - a wrong setting is told before the engine loads
 
     raise typer.Exit(run_bot(config, secrets))

@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 
 from deltawire.core.money import format_e8, parse_e8
-from deltawire.journal.project import catch_up
+from deltawire.core.types import Side
+from deltawire.journal.read import JournalReader
 
 _TIMEOUT_S = 10.0
 
@@ -59,22 +60,17 @@ def venue_books(control_url: str, paradex_account: str, vest_address: str) -> di
 
 def journal_books(directory: Path) -> dict[str, Books]:
     """Add up the journal: every order that filled, by the id its venue knows it by."""
-    projector = catch_up(directory)
     books: dict[str, Books] = {}
-    try:
-        rows = projector.connection.execute(
-            "SELECT venue, symbol, client_id, correlator, side, filled_e8, fee_e8, state FROM orders ORDER BY seq"
-        )
-        for row in rows:
-            book = books.setdefault(row["venue"], Books())
-            if not row["filled_e8"]:
+    with JournalReader(directory) as reader:
+        for order in reader.orders():
+            book = books.setdefault(order.venue, Books())
+            if not order.filled_e8:
                 continue
-            signed_e8 = row["filled_e8"] if row["side"] == 1 else -row["filled_e8"]
-            book.positions[row["symbol"]] = book.positions.get(row["symbol"], 0) + signed_e8
-            book.filled[row["client_id"] if row["venue"] == "paradex" else str(row["correlator"])] = row["filled_e8"]
-            book.fees_e8 += row["fee_e8"]
-    finally:
-        projector.close()
+            signed_e8 = order.filled_e8 if order.side == Side.BUY else -order.filled_e8
+            book.positions[order.symbol] = book.positions.get(order.symbol, 0) + signed_e8
+            # Vest knows an order by its nonce alone.
+            book.filled[str(order.correlator) if order.venue == "vest" else order.client_id] = order.filled_e8
+            book.fees_e8 += order.fee_e8
     return books
 
 
