@@ -1,0 +1,255 @@
+"""The public market data of Paradex: bbo and book channels of each market into one Book each. Keeps no history.
+
+The two channels share one sequence per market. Deltas must be consecutive; a bbo newer than the book is laid over it at
+once, and deltas that trail behind that bbo may then only touch what lies behind its top, which makes the result exact:
+what was better than the newer top is gone by then. A gap, a crossed book or an unreadable frame invalidates the book
+and subscribes anew (I10).
+
+Source: Paradex protocol reference, sections 8 to 10.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import msgspec
+
+from deltawire.core.book import Book
+from deltawire.venues.contract import Clock, DecodeError, EventLog, VenueSink
+from deltawire.venues.paradex import rpc, sbe
+from deltawire.venues.paradex.link import DISTURBED, Link
+from deltawire.venues.paradex.records import Bbo, BookUpdate
+from deltawire.venues.paradex.rest import NAME
+from deltawire.venues.paradex.settings import ParadexSettings
+
+LINK = "market data"
+WATCH_S = 0.25  # how often silence and lag are looked at; they are measured in seconds
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """One market: its book and where its two channels stand."""
+
+    book: Book
+    seq: int = -1  # of the last snapshot or delta taken; -1: waiting for a snapshot
+    bbo: Bbo | None = None  # the newest one
+    subscribed_mono_ns: int = 0
+    due_mono_ns: int = 0  # when to subscribe again if there is still no snapshot
+    behind_since_mono_ns: int = 0  # bbo is ahead, and no book frame has come since then; 0 when it is not
+    subscribing: asyncio.Task[None] | None = None
+    gaps: int = 0
+
+
+class MarketFeed:
+    """Owns the market data link's content. The session makes the link and hands it over in `attach`."""
+
+    def __init__(self, settings: ParadexSettings, *, clock: Clock, log: EventLog) -> None:
+        self._settings, self._clock, self._log = settings, clock, log
+        self._tracks = {symbol: Track(Book(NAME, symbol)) for symbol in settings.symbols}
+        self._sink: VenueSink | None = None
+        self._link: Link | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._told_up = False
+        self.unreadable = 0
+        self.skipped = 0
+
+    def attach(self, link: Link, sink: VenueSink) -> None:
+        self._link, self._sink = link, sink
+
+    def book(self, symbol: str) -> Book:
+        return self._tracks[symbol].book
+
+    def watch(self) -> None:
+        """Start looking after silent channels."""
+        self._watcher = asyncio.get_running_loop().create_task(self._watch(), name="paradex feed watch")
+
+    async def close(self) -> None:
+        tasks = [track.subscribing for track in self._tracks.values()] + [self._watcher]
+        for task in tasks:
+            if task is not None:
+                task.cancel()
+        await asyncio.gather(*(task for task in tasks if task is not None), return_exceptions=True)
+
+    # ---- LinkOwner
+
+    async def handshake(self) -> None:
+        assert self._link is not None
+        for symbol, track in self._tracks.items():
+            _forget(track)
+            self._mark_subscribed(track)
+            for channel in self._channels(symbol):
+                await self._link.call("subscribe", {"channel": channel})
+
+    def on_up(self) -> None:
+        assert self._sink is not None
+        self._told_up = True
+        self._sink.on_link(NAME, LINK, up=True, detail="subscribed")
+
+    def on_down(self, detail: str) -> None:
+        assert self._sink is not None
+        for track in self._tracks.values():
+            _forget(track)
+            track.book.invalidate(f"market data {detail}")
+        # First all books, then the news: nobody may act on one book while the other is still there.
+        if self._told_up:
+            self._told_up = False
+            self._sink.on_link(NAME, LINK, up=False, detail=detail)
+        for track in self._tracks.values():
+            self._sink.on_book(track.book, self._clock.mono_ns())
+
+    def on_answer(self, answer: rpc.Reply | rpc.Failure, received_mono_ns: int) -> None:
+        del received_mono_ns
+        self._log.info("paradex.answer_unasked", link=LINK, id=answer.id)
+
+    def on_channel(self, channel: str, data: msgspec.Raw, received_mono_ns: int) -> None:
+        del data, received_mono_ns
+        self._log.info("paradex.channel_unasked", channel=channel)
+
+    def on_unreadable(self, reason: str) -> None:
+        del reason  # the link has logged it; text carries no market data here, a lost acknowledgement shows as silence
+        self.unreadable += 1
+
+    def on_binary(self, payload: memoryview, received_mono_ns: int) -> None:
+        try:
+            template = sbe.template_of(payload)
+            if template == sbe.BBO:
+                self._on_bbo(sbe.decode_bbo(payload), received_mono_ns)
+            elif template == sbe.BOOK:
+                self._on_book(sbe.decode_book(payload), received_mono_ns)
+            else:
+                self.skipped += 1
+        except DecodeError as e:
+            self._on_unreadable_frame(str(e))
+
+    # ---- frames
+
+    def _on_bbo(self, bbo: Bbo, received_mono_ns: int) -> None:
+        track = self._tracks.get(bbo.market)
+        if track is None or (track.bbo is not None and bbo.seq <= track.bbo.seq):
+            return
+        track.bbo = bbo
+        book = track.book
+        if track.seq < 0 or bbo.seq <= track.seq:
+            return
+        if not track.behind_since_mono_ns:
+            track.behind_since_mono_ns = received_mono_ns
+        book.set_top(bbo.bid, bbo.ask, bbo.seq)
+        self._changed(track, bbo.venue_unix_ns, received_mono_ns)
+
+    def _on_book(self, update: BookUpdate, received_mono_ns: int) -> None:
+        track = self._tracks.get(update.market)
+        if track is None:
+            return
+        if update.is_snapshot:
+            if self._settings.book_feed == "snapshot" and update.seq <= track.seq:
+                return
+            self._replace(track, update)
+        else:
+            if track.seq < 0 or update.seq <= track.seq:
+                return  # waiting for a snapshot, or a repeat
+            if self._settings.deltas_consecutive and update.seq != track.seq + 1:
+                track.gaps += 1
+                self._resync(track, f"sequence gap: {update.seq} after {track.seq}")
+                return
+            self._apply(track, update)
+        ahead = track.bbo is not None and track.bbo.seq > track.seq
+        track.behind_since_mono_ns = received_mono_ns if ahead else 0
+        self._changed(track, update.venue_unix_ns, received_mono_ns)
+
+    def _replace(self, track: Track, update: BookUpdate) -> None:
+        track.book.replace(update.bids, update.asks, update.seq)
+        track.seq = update.seq
+        bbo = track.bbo
+        if bbo is not None and bbo.seq > update.seq:
+            track.book.set_top(bbo.bid, bbo.ask, bbo.seq)
+
+    def _apply(self, track: Track, update: BookUpdate) -> None:
+        track.seq = update.seq
+        bbo = track.bbo
+        if bbo is None or bbo.seq <= update.seq:
+            track.book.apply(update.bids, update.asks, update.seq)
+            return
+        # The delta is older than the top we show: at the bbo's sequence nothing better than that top exists.
+        bids = [level for level in update.bids if bbo.bid is not None and level[0] < bbo.bid[0]]
+        asks = [level for level in update.asks if bbo.ask is not None and level[0] > bbo.ask[0]]
+        track.book.apply(bids, asks, bbo.seq)
+
+    def _changed(self, track: Track, venue_unix_ns: int, received_mono_ns: int) -> None:
+        assert self._sink is not None
+        book = track.book
+        if not book.valid:
+            self._resync(track, book.why_invalid)
+            return
+        book.received_mono_ns = received_mono_ns
+        book.venue_unix_ns = max(book.venue_unix_ns, venue_unix_ns)
+        self._sink.on_book(book, received_mono_ns)
+
+    def _on_unreadable_frame(self, reason: str) -> None:
+        """Which market the frame was of cannot be trusted, so every book may have missed something."""
+        self.unreadable += 1
+        if self.unreadable.bit_count() == 1:  # the 1st, 2nd, 4th, ...: a torrent of them must not flood the log
+            self._log.warning("paradex.frame_unreadable", link=LINK, reason=reason, count=self.unreadable)
+        for track in self._tracks.values():
+            if track.seq >= 0:
+                self._resync(track, f"unreadable frame: {reason}")
+
+    # ---- repair
+
+    def _resync(self, track: Track, why: str) -> None:
+        """Invalidate, tell, and subscribe anew unless that was done just now (the watch then does it)."""
+        assert self._sink is not None
+        _forget(track)
+        track.book.invalidate(why)
+        self._log.warning("book.invalid", venue=NAME, symbol=track.book.symbol, reason=why)
+        now_ns = self._clock.mono_ns()
+        track.due_mono_ns = track.subscribed_mono_ns + int(self._settings.resubscribe_pause_s * 1e9)
+        if now_ns >= track.due_mono_ns:
+            self._resubscribe(track)
+        self._sink.on_book(track.book, now_ns)
+
+    def _resubscribe(self, track: Track) -> None:
+        if track.subscribing is None or track.subscribing.done():
+            self._mark_subscribed(track)
+            track.subscribing = asyncio.get_running_loop().create_task(self._subscribe_again(track.book.symbol))
+
+    async def _subscribe_again(self, symbol: str) -> None:
+        assert self._link is not None
+        _, channel = self._channels(symbol)
+        for method in ("unsubscribe", "subscribe"):
+            try:
+                await self._link.call(method, {"channel": channel})
+            except DISTURBED as e:
+                # Not being subscribed is an error of unsubscribe only; a failed subscribe is tried again by the watch.
+                self._log.warning("paradex.resubscribe", symbol=symbol, method=method, reason=str(e))
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            self.look(self._clock.mono_ns())
+
+    def look(self, now_mono_ns: int) -> None:
+        """Repair what fell silent: the link as a whole, a book without snapshot, a book trailing behind its bbo."""
+        assert self._link is not None
+        if not self._link.up:
+            return
+        settings = self._settings
+        if now_mono_ns - self._link.heard_mono_ns > settings.silence_s * 1e9:
+            self._link.drop(f"no frame for {settings.silence_s:g} s")
+            return
+        for track in self._tracks.values():
+            behind_ns = now_mono_ns - track.behind_since_mono_ns if track.behind_since_mono_ns else 0
+            if behind_ns > settings.book_lag_s * 1e9:
+                self._resync(track, f"the book channel trails behind bbo for {settings.book_lag_s:g} s")
+            elif track.seq < 0 and now_mono_ns >= track.due_mono_ns:
+                self._resubscribe(track)
+
+    def _mark_subscribed(self, track: Track) -> None:
+        track.subscribed_mono_ns = self._clock.mono_ns()
+        track.due_mono_ns = track.subscribed_mono_ns + int(self._settings.first_frame_timeout_s * 1e9)
+
+    def _channels(self, symbol: str) -> tuple[str, str]:
+        snapshots = self._settings.book_feed == "snapshot"
+        return rpc.bbo_channel(symbol), rpc.snapshot_channel(symbol) if snapshots else rpc.deltas_channel(symbol)
+
+
+def _forget(track: Track) -> None:
+    track.seq, track.bbo, track.behind_since_mono_ns = -1, None, 0

@@ -1,0 +1,336 @@
+"""Orders over the Paradex order socket: write, match the answers, follow the private channels. Never sends twice.
+
+An order is known by its request id, which is also its signature timestamp (unique, strictly growing), and by client id.
+The reply is provisional: final news comes on the private channels, as SBE or JSON. One timer an order covers both a
+missing reply and an acknowledged order without an end; either way it is in doubt, for these orders are all immediate.
+
+Source: Paradex protocol reference, sections 5 to 7, 13, 14 and 19.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from deltawire.core.events import Acked, Closed, FillSeen, InDoubt, NotSent, OrderEvent, Rejected, Sent
+from deltawire.core.money import notional_e8, rate_of_e8
+from deltawire.core.types import ClientOrderId, Instrument, VenueOrderId
+from deltawire.venues.contract import Clock, DecodeError, EventLog, PreparedOrder, Refused, VenueSink
+from deltawire.venues.paradex import errors, rpc, sbe
+from deltawire.venues.paradex.link import DISTURBED, Link
+from deltawire.venues.paradex.records import Account, Fill, Order, Position
+from deltawire.venues.paradex.rest import NAME
+from deltawire.venues.paradex.settings import ParadexSettings
+from deltawire.venues.paradex.tokens import TokenKeeper
+
+LINK = "orders"
+LIVES_KEPT = 5_000  # finished orders remembered for late and repeated news, which comes within seconds
+CHANNELS = (rpc.ORDERS, rpc.FILLS, rpc.POSITIONS)
+
+
+@dataclass(slots=True, eq=False)
+class Life:
+    """What the desk remembers of one order it wrote."""
+
+    prepared: PreparedOrder
+    timer: asyncio.TimerHandle | None = None
+    venue_order_id: str = ""
+    replied: bool = False
+    over: bool = False
+    doubted: bool = False  # said once for each order: a second word would add nothing
+    fill_ids: set[str] = field(default_factory=set)
+
+    @property
+    def client_id(self) -> ClientOrderId:
+        return self.prepared.request.client_id
+
+
+class OrderDesk:
+    """Owns the content of the order link. The session makes the link and hands it over in `attach`."""
+
+    def __init__(self, settings: ParadexSettings, *, tokens: TokenKeeper, clock: Clock, log: EventLog) -> None:
+        self._settings, self._tokens, self._clock, self._log = settings, tokens, clock, log
+        self._link: Link | None = None
+        self._sink: VenueSink | None = None
+        self._by_request: dict[int, Life] = {}
+        self._by_client: dict[str, Life] = {}
+        self._told_up = False
+        self._calls: set[asyncio.Task[None]] = set()
+        self.unreadable = 0
+
+    def attach(self, link: Link, sink: VenueSink) -> None:
+        self._link, self._sink = link, sink
+
+    @property
+    def ready(self) -> bool:
+        """Authenticated, cancel-on-disconnect confirmed, subscribed."""
+        return self._link is not None and self._link.up
+
+    @property
+    def unfinished(self) -> list[Life]:
+        return [life for life in self._by_request.values() if not life.over]
+
+    def submit(self, prepared: PreparedOrder) -> None:
+        """Write a prepared order now. Raises ValueError for one that was written before (I3)."""
+        client_id = prepared.request.client_id
+        if prepared.stamps.written_mono_ns or client_id in self._by_client:
+            raise ValueError(f"{client_id} was submitted before")
+        assert self._sink is not None
+        link = self._link
+        if link is None or not link.up:
+            self._sink.on_order(client_id, NotSent("the order link is not ready"))
+            return
+        requests = link.sent
+        try:
+            link.send(prepared.payload)
+        except ConnectionError as e:
+            self._sink.on_order(client_id, NotSent(str(e)))
+            return
+        stamps = prepared.stamps
+        stamps.written_mono_ns = self._clock.mono_ns()
+        stamps.transport, stamps.reused, stamps.connection_requests = "ws", requests > 0, requests
+        stamps.connection_age_ns = stamps.written_mono_ns - link.opened_mono_ns
+        life = Life(prepared)
+        self._by_request[prepared.correlator] = self._by_client[client_id] = life
+        life.timer = asyncio.get_running_loop().call_later(self._settings.reply_timeout_s, self._out_of_time, life)
+        self._sink.on_order(client_id, Sent())
+        self._prune()
+
+    def cancel(self, client_id: ClientOrderId) -> None:
+        """Ask for a cancel. Its reply only says "queued"; a refusal may mean filled, so it leads to a look-up."""
+        life = self._by_client.get(client_id)
+        if life is None or life.over:
+            return
+        task = asyncio.get_running_loop().create_task(self._cancel(life))
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    async def close(self) -> None:
+        """Switch cancel-on-disconnect off if nothing of ours rests; else leave it on, so that closing cancels."""
+        for task in self._calls:
+            task.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+        for life in self._by_request.values():
+            if life.timer is not None:
+                life.timer.cancel()
+        if self._link is None or not self._link.up:
+            return
+        if self.unfinished:
+            self._log.warning("paradex.closing_with_orders", count=len(self.unfinished), cancel_on_disconnect=True)
+            return
+        try:
+            await self._link.call("order.cancel_on_disconnect", {"enabled": False})
+        except DISTURBED as e:
+            self._log.info("paradex.cancel_on_disconnect_left_on", reason=str(e))
+
+    # ---- LinkOwner
+
+    async def handshake(self) -> None:
+        assert self._link is not None
+        node = await self._authenticate(self._link)
+        armed = await self._link.call("order.cancel_on_disconnect", {"enabled": True})
+        if armed.get("enabled") is not True:
+            raise DecodeError(f"cancel_on_disconnect was not confirmed: {str(armed)[:80]}")
+        for channel in CHANNELS:
+            await self._link.call("subscribe", {"channel": channel})
+        self._log.info("paradex.orders_ready", node_id=str(node.get("node_id", ""))[:60])
+
+    async def _authenticate(self, link: Link) -> dict[str, Any]:
+        try:
+            return await link.call("auth", {"bearer": (await self._tokens.current()).reveal()})
+        except Refused:
+            # The token at hand has died early (a restart of the venue, a clock that jumped): try with a new one.
+            return await link.call("auth", {"bearer": (await self._tokens.renew()).reveal()})
+
+    def on_up(self) -> None:
+        assert self._sink is not None
+        self._told_up = True
+        self._sink.on_link(NAME, LINK, up=True, detail="authenticated, cancel-on-disconnect confirmed")
+
+    def on_down(self, detail: str) -> None:
+        assert self._sink is not None
+        if self._told_up:
+            self._told_up = False
+            self._sink.on_link(NAME, LINK, up=False, detail=detail)
+        for life in self.unfinished:
+            self._doubt(life, f"order socket {detail}")
+
+    def on_answer(self, answer: rpc.Reply | rpc.Failure, received_mono_ns: int) -> None:
+        life = self._by_request.get(answer.id) if answer.id is not None else None
+        if life is None:
+            self._on_stray(answer)
+            return
+        stamps = life.prepared.stamps
+        if not life.replied:
+            life.replied = True
+            stamps.reply_mono_ns = received_mono_ns
+            stamps.venue_received_unix_ns = answer.received_unix_ns
+            stamps.venue_sent_unix_ns = answer.sent_unix_ns
+        if isinstance(answer, rpc.Failure):
+            self._on_refusal(life, errors.order_event(answer.code, answer.message, answer.data))
+            return
+        try:
+            order = rpc.decode_order_result(answer.result)
+        except DecodeError as e:
+            self._unread(str(e))
+            self._doubt(life, "its reply could not be read")
+            return
+        stamps.acked_mono_ns = stamps.acked_mono_ns or self._clock.mono_ns()
+        self._on_order(order)
+
+    def on_channel(self, channel: str, data: msgspec.Raw, received_mono_ns: int) -> None:
+        try:
+            record = rpc.decode_channel(channel, data)
+        except DecodeError as e:
+            self._lost_news(str(e))
+            return
+        self._on_record(record, received_mono_ns)
+
+    def on_binary(self, payload: memoryview, received_mono_ns: int) -> None:
+        try:
+            record = sbe.decode(payload)
+        except DecodeError as e:
+            self._lost_news(str(e))
+            return
+        self._on_record(record, received_mono_ns)
+
+    def on_unreadable(self, reason: str) -> None:
+        self._lost_news(reason)
+
+    # ---- news
+
+    def _on_record(self, record: Any, received_mono_ns: int) -> None:
+        if isinstance(record, Order):
+            self._on_order(record)
+        elif isinstance(record, Fill):
+            self._on_fill(record, received_mono_ns)
+        elif isinstance(record, Position):
+            self._log.info("paradex.position", symbol=record.market, size_e8=record.size_e8, status=record.status)
+        elif isinstance(record, Account):
+            self._log.info("paradex.account", status=record.status, equity_e8=record.account_value_e8)
+
+    def _on_order(self, order: Order) -> None:
+        """Tell what an order update says. Older and repeated updates say nothing that the table does not bear."""
+        if not order.client_id:
+            return  # by hand or by another program
+        life = self._by_client.get(order.client_id)
+        client_id = ClientOrderId(order.client_id)
+        if life is None:
+            # Of an earlier run: the engine knows what to make of it.
+            self._tell(client_id, _closed(order) if order.is_closed else Acked(VenueOrderId(order.order_id)))
+            return
+        if not life.venue_order_id:
+            life.venue_order_id = order.order_id
+            self._tell(client_id, Acked(VenueOrderId(order.order_id)))
+        if order.is_closed and not life.over:
+            self._end(life)
+            self._tell(client_id, _closed(order))
+
+    def _on_fill(self, fill: Fill, received_mono_ns: int) -> None:
+        if not fill.client_id:
+            self._log.warning(
+                "paradex.fill_not_ours", symbol=fill.market, fill_type=fill.fill_type, size_e8=fill.size_e8
+            )
+            return
+        life = self._by_client.get(fill.client_id)
+        instrument = None
+        if life is not None:
+            if fill.fill_id in life.fill_ids:
+                return
+            life.fill_ids.add(fill.fill_id)
+            life.prepared.stamps.filled_mono_ns = received_mono_ns
+            instrument = life.prepared.request.instrument
+        fee_e8 = self.fee_of(fill, instrument)
+        self._tell(ClientOrderId(fill.client_id), FillSeen(fill.fill_id, fill.price_e8, fill.size_e8, fee_e8))
+
+    def fee_of(self, fill: Fill, instrument: Instrument | None) -> int:
+        """Return the fee in the quote currency; one paid in another coin is counted at the taker rate."""
+        if fill.fee_currency in (None, "", "USDC"):
+            return fill.fee_e8
+        self._log.warning("paradex.fee_in_other_coin", currency=fill.fee_currency, fee_e8=fill.fee_e8)
+        rate_e8 = instrument.fee_rate_taker_e8 if instrument is not None else 0
+        return rate_of_e8(notional_e8(fill.price_e8, fill.size_e8), rate_e8)
+
+    def _on_refusal(self, life: Life, event: Rejected | InDoubt) -> None:
+        if isinstance(event, InDoubt):
+            self._doubt(life, event.reason)
+        elif not life.over:
+            self._end(life)
+            self._tell(life.client_id, event)
+
+    def _on_stray(self, answer: rpc.Reply | rpc.Failure) -> None:
+        """An answer whose request is not known. An error without id may be meant for any order still without answer."""
+        if isinstance(answer, rpc.Failure):
+            self._log.warning("paradex.error_unmatched", id=answer.id, code=answer.code, message=answer.message[:200])
+            if answer.id is None:
+                self._doubt_unanswered(f"an error without id: {answer.code}")
+        else:
+            self._log.info("paradex.answer_unasked", link=LINK, id=answer.id)
+
+    def _lost_news(self, reason: str) -> None:
+        """A private frame could not be read: it may have been the end of any order, so all open ones are read."""
+        self._unread(reason)
+        for life in self.unfinished:
+            self._doubt(life, "a private frame could not be read")
+
+    def _unread(self, reason: str) -> None:
+        self.unreadable += 1
+        if self.unreadable.bit_count() == 1:  # the 1st, 2nd, 4th, ...: a torrent of them must not flood the log
+            self._log.warning("paradex.frame_unreadable", link=LINK, reason=reason, count=self.unreadable)
+
+    # ---- doubt and end
+
+    def _out_of_time(self, life: Life) -> None:
+        life.timer = None
+        if life.over:
+            return
+        after = f"within {self._settings.reply_timeout_s:g} s"
+        self._doubt(life, f"acknowledged, but no end {after}" if life.replied else f"no reply {after}")
+
+    def _doubt_unanswered(self, reason: str) -> None:
+        for life in self.unfinished:
+            if not life.replied:
+                self._doubt(life, reason)
+
+    def _doubt(self, life: Life, reason: str) -> None:
+        if life.over or life.doubted:
+            return
+        life.doubted = True
+        self._stop_timer(life)
+        self._tell(life.client_id, InDoubt(reason))
+
+    def _end(self, life: Life) -> None:
+        life.over = True
+        self._stop_timer(life)
+
+    def _stop_timer(self, life: Life) -> None:
+        if life.timer is not None:
+            life.timer.cancel()
+            life.timer = None
+
+    def _tell(self, client_id: ClientOrderId, event: OrderEvent) -> None:
+        assert self._sink is not None
+        self._sink.on_order(client_id, event)
+
+    async def _cancel(self, life: Life) -> None:
+        assert self._link is not None
+        symbol = life.prepared.request.instrument.symbol
+        by_client = {"client_id": life.client_id, "market": symbol}
+        try:
+            await self._link.call("order.cancel", {"id": life.venue_order_id} if life.venue_order_id else by_client)
+        except DISTURBED as e:
+            self._doubt(life, f"cancel without success: {e}")
+
+    def _prune(self) -> None:
+        """Forget the oldest finished orders beyond the bound; unfinished ones are always kept."""
+        while len(self._by_request) > LIVES_KEPT:
+            oldest = next((life for life in self._by_request.values() if life.over), None)
+            if oldest is None:
+                return
+            del self._by_request[oldest.prepared.correlator]
+            del self._by_client[oldest.client_id]
+
+
+def _closed(order: Order) -> Closed:
+    return Closed(order.filled_e8, "" if order.remaining_e8 == 0 else order.cancel_reason or "closed without a reason")

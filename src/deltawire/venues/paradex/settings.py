@@ -1,0 +1,42 @@
+"""Settings of the Paradex adapter, each with its reason."""
+
+from dataclasses import dataclass
+
+from deltawire.core.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class ParadexSettings:
+    """What one adapter needs: where the venue is, whose account, which markets, and how long to wait for what."""
+
+    rest_url: str  # with the version path, such as https://host/v1
+    ws_url: str  # without a query; the SBE parameters are added
+    account_address: str  # the main account's, also with a subkey
+    private_key: Secret  # of the main key or, better, a subkey
+    symbols: tuple[str, ...]
+
+    # The venue drops an order older than this instead of filling it late. Its own default is 300 s.
+    recv_window_ms: int = 5_000
+    # No answer, or no end, of an immediate order this long after the write leaves it in doubt.
+    reply_timeout_s: float = 2.0
+    call_timeout_s: float = 5.0  # auth, subscribe and the like, at connect
+    rest_timeout_s: float = 5.0
+    connect_timeout_s: float = 5.0
+
+    token_refresh_s: float = 180.0  # a token lives 300 s; the venue suggests renewing after 180
+    auth_expiration_s: int = 1_800  # of the signed auth request: the venue's own default
+
+    # "deltas": every change, a snapshot first. "snapshot": the top 15 levels, whole, every 50 ms.
+    book_feed: str = "deltas"
+    # A delta must be the last sequence plus one (the 2024 spec, still what the unthrottled channel does).
+    deltas_consecutive: bool = True
+    first_frame_timeout_s: float = 5.0  # an acknowledged subscription can stay silent: then it is made again
+    resubscribe_pause_s: float = 1.0  # least time between two subscriptions of one book
+    book_lag_s: float = 2.0  # bbo ahead of the book for this long: the book channel has died
+    silence_s: float = 45.0  # no frame at all: two of the venue's idle heartbeats (20 s) have been missed
+
+    reconnect_floor_s: float = 0.25
+    reconnect_ceiling_s: float = 10.0
+    connects_max: int = 20  # in connects_window_s, both sockets together; the venue takes 600 a minute
+    connects_window_s: float = 60.0
+    clock_offset_warn_ms: int = 500  # signatures carry our time; the receive window bears some seconds
