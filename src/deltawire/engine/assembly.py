@@ -1,0 +1,232 @@
+"""Puts a live bot together from settings and secrets, and runs it to its end. No other engine file names a venue."""
+
+import asyncio
+import hashlib
+import logging
+import os
+import random
+import secrets as entropy
+import signal
+import ssl
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from deltawire.config.model import BotConfig, LogFormat, LogLevel, PairConfig
+from deltawire.config.secrets import BotSecrets
+from deltawire.core.edge import PairRules
+from deltawire.core.types import Instrument
+from deltawire.engine.bot import Bot, BotSettings, CannotStart, PairPlan
+from deltawire.engine.clock import SystemClock
+from deltawire.engine.control import Command, ControlServer, SocketInUse
+from deltawire.engine.ids import run_id
+from deltawire.engine.recovery import read_back
+from deltawire.engine.rules import UnusableRules, limits_of, never_after_ns, pair_rules
+from deltawire.engine.snapshot import status
+from deltawire.journal.log import JournalLog
+from deltawire.journal.segments import JournalError, read
+from deltawire.net import loop as net_loop
+from deltawire.net.sockets import SocketNetwork
+from deltawire.net.tls import client_context
+from deltawire.observe.log import BufferedLog, Level, Output, human_line, json_line
+from deltawire.venues.contract import Refused, Venue
+from deltawire.venues.paradex.session import ParadexVenue
+from deltawire.venues.paradex.settings import ParadexSettings
+from deltawire.venues.vest.account import split_rest_url
+from deltawire.venues.vest.session import VestVenue
+from deltawire.venues.vest.settings import VestSettings
+
+EXIT_CLEAN, EXIT_UNCLEAN, EXIT_MISUSED = 0, 1, 2
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_MS_NS = 10**6
+
+
+def run_bot(config: BotConfig, secrets: BotSecrets) -> int:
+    """Run a live bot until SIGINT, SIGTERM or `stop`, and return its exit code.
+
+    0: a clean end. 1: any other. 2: it cannot start, for a reason that settings or the journal's place can mend.
+    """
+    return net_loop.run(_run(config, secrets))
+
+
+async def _run(config: BotConfig, secrets: BotSecrets) -> int:
+    clock = SystemClock()
+    with _open_log(config, clock) as log:
+        log.hide(secrets.paradex_private_key)
+        log.hide(secrets.vest_primary_private_key)
+        log.start()
+        try:
+            return await _run_logged(config, secrets, clock, log)
+        except (SocketInUse, JournalError, UnusableRules) as e:
+            log.error("bot.cannot_start", reason=str(e))
+            return EXIT_MISUSED
+
+
+async def _run_logged(config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: BufferedLog) -> int:
+    journal = JournalLog(config.journal.dir)
+    if journal.torn is not None:
+        log.warning("journal.torn_tail", kept_in=str(journal.torn.kept_in))
+    recovered = read_back((record for _, record in read(config.journal.dir)), clock.unix_ns())
+    rng = random.Random(entropy.randbits(64))  # noqa: S311 - for the jitter of reconnects, not for keys
+    bot = Bot(
+        _settings(config),
+        _venues(config, secrets, clock, log, rng),
+        journal,
+        recovered,
+        run_id=run_id(clock.unix_ns(), os.getpid()),
+        clock=clock,
+        log=log,
+    )
+    stop = _Stop()
+    control = ControlServer(config.control.socket, _commands(bot, stop), log)
+    try:
+        await control.start()
+        return await _run_to_end(bot, stop, log)
+    finally:
+        await control.close()
+
+
+async def _run_to_end(bot: Bot, stop: "_Stop", log: BufferedLog) -> int:
+    stop.listen()
+    starting = asyncio.ensure_future(bot.start())
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        log.info("bot.stopped", reason="told to stop while starting")
+        await bot.abort()
+        return EXIT_CLEAN
+    failure = starting.exception()
+    if failure is not None:
+        stopping.cancel()
+        await bot.abort()
+        if isinstance(failure, CannotStart | Refused | OSError | TimeoutError | ValueError):
+            log.error("bot.cannot_start", reason=f"{type(failure).__name__}: {failure}")
+            return EXIT_UNCLEAN
+        raise failure
+    net_loop.quiet_gc()
+    reason = await stopping
+    return EXIT_CLEAN if await bot.stop(reason) else EXIT_UNCLEAN
+
+
+class _Stop:
+    """The wish to end, from a signal or the control socket."""
+
+    def __init__(self) -> None:
+        self._event, self._reason = asyncio.Event(), ""
+
+    def listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        for which in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(which, self.ask, which.name)
+
+    def ask(self, reason: str) -> None:
+        self._reason = self._reason or reason
+        self._event.set()
+
+    async def wait(self) -> str:
+        await self._event.wait()
+        return self._reason
+
+
+def _commands(bot: Bot, stop: _Stop) -> dict[str, Command]:
+    async def flatten() -> dict[str, object]:
+        return {"flat": await bot.flatten("flatten"), "state": bot.state}
+
+    def end() -> dict[str, object]:
+        stop.ask("stop")
+        return {"state": "stopping"}
+
+    return {
+        "status": lambda: status(bot),
+        "pause": bot.pause,
+        "resume": bot.resume,
+        "flatten": flatten,
+        "stop": end,
+    }
+
+
+def _settings(config: BotConfig) -> BotSettings:
+    venues = config.venues
+    hosts = {urlsplit(url).hostname for url in (venues.paradex.rest_url, venues.vest.rest_url)}
+    return BotSettings(
+        limits=limits_of(config),
+        pairs=tuple(_plan(pair, config) for pair in config.pairs),
+        never_after_ns=never_after_ns(config),
+        simulated=hosts <= _LOOPBACK,
+        config_digest=hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16],
+    )
+
+
+def _plan(pair: PairConfig, config: BotConfig) -> PairPlan:
+    (venue_a, symbol_a), (venue_b, symbol_b) = pair.legs.items()
+
+    def rules(legs: tuple[Instrument, Instrument]) -> PairRules:
+        return pair_rules(pair, config, legs)
+
+    return PairPlan(pair.id, ((venue_a, symbol_a), (venue_b, symbol_b)), pair.size_e8, rules)
+
+
+def _venues(
+    config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: BufferedLog, rng: random.Random
+) -> list[Venue]:
+    return [_paradex(config, secrets, clock, log, rng), _vest(config, secrets, clock, log, rng)]
+
+
+def _network(ca_file: Path | None, clock: SystemClock, rng: random.Random) -> SocketNetwork:
+    context: ssl.SSLContext = client_context(None if ca_file is None else str(ca_file))
+    return SocketNetwork(now_ns=clock.mono_ns, ssl_context=context, rng=rng)
+
+
+def _symbols(config: BotConfig, venue: str) -> tuple[str, ...]:
+    return tuple(pair.legs[venue] for pair in config.pairs)
+
+
+def _paradex(
+    config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: BufferedLog, rng: random.Random
+) -> ParadexVenue:
+    venue = config.venues.paradex
+    network = _network(venue.ca_file, clock, rng)
+    settings = ParadexSettings(
+        rest_url=venue.rest_url,
+        ws_url=venue.ws_url,
+        account_address=secrets.paradex_account,
+        private_key=secrets.paradex_private_key,
+        symbols=_symbols(config, "paradex"),
+        recv_window_ms=venue.recv_window_ns // _MS_NS,
+        reply_timeout_s=config.limits.reply_timeout_ns / 1e9,
+    )
+    parts = urlsplit(venue.rest_url)
+    client = network.rest(f"{parts.scheme}://{parts.netloc}")
+    return ParadexVenue(settings, network=network, client=client, clock=clock, log=log, rng=rng)
+
+
+def _vest(
+    config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: BufferedLog, rng: random.Random
+) -> VestVenue:
+    venue = config.venues.vest
+    network = _network(venue.ca_file, clock, rng)
+    settings = VestSettings(
+        rest_url=venue.rest_url,
+        ws_url=venue.ws_url,
+        primary_address=secrets.vest_primary_address,
+        primary_private_key=secrets.vest_primary_private_key,
+        symbols=_symbols(config, "vest"),
+        recv_window_ms=venue.recv_window_ns // _MS_NS,
+        pool=venue.pool.settings(),
+    )
+    origin, _ = split_rest_url(venue.rest_url)
+    return VestVenue(settings, network=network, client=network.rest(origin), clock=clock, log=log, rng=rng)
+
+
+def _open_log(config: BotConfig, clock: SystemClock) -> BufferedLog:
+    level = {LogLevel.DEBUG: Level.DEBUG, LogLevel.INFO: Level.INFO, LogLevel.WARNING: Level.WARNING}[config.log.level]
+    form = human_line if config.log.format is LogFormat.HUMAN else json_line
+    outputs = [Output(sys.stderr.buffer, form, level)]
+    if config.log.file is not None:
+        config.log.file.parent.mkdir(parents=True, exist_ok=True)
+        outputs.append(Output(config.log.file.open("ab"), json_line, level))
+    # Libraries speak through logging; what they have to say goes to stderr, warnings and worse.
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    return BufferedLog(clock, outputs)

@@ -1,0 +1,380 @@
+"""The whole bot over venues in memory, a real journal on disk, and a clock the test moves."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from tests.unit.core.builders import PARADEX, SIZE_E8, VEST, rules
+from tests.unit.engine.fake_venue import FakeVenue, ListLog, ManualClock
+
+from deltawire.core.events import FillSeen
+from deltawire.core.limits import Limits
+from deltawire.core.money import E8
+from deltawire.core.types import Purpose, Side
+from deltawire.engine.bot import Bot, BotSettings, CannotStart, PairPlan
+from deltawire.engine.recovery import Recovered, read_back
+from deltawire.engine.snapshot import status
+from deltawire.journal.log import JournalLog, JournalUnwritable
+from deltawire.journal.records import (
+    OrderIntended,
+    OrderObserved,
+    PositionsChecked,
+    Record,
+    RunEnded,
+    RunStarted,
+    TradeClosed,
+    TradeOpened,
+)
+from deltawire.journal.segments import read
+
+MS = 1_000_000
+WAIT_S = 5.0
+LIMITS = Limits(
+    order_notional_e8_max=10_000 * E8,
+    orders_per_minute_max=100,
+    open_pairs_max=1,
+    daily_loss_e8_max=1_000 * E8,
+    quote_age_ns_max={"paradex": 10**9, "vest": 10**9},
+    venue_age_ns_max=5 * 10**9,
+    book_spread_e8_max=200_000,
+    price_cap_e8_max=500_000,
+)
+
+
+R = TypeVar("R", bound=Record)
+
+
+class FullDisk(JournalLog):
+    """A journal whose disk can be full."""
+
+    is_full = False
+
+    def append_all(self, records):
+        if self.is_full:
+            raise JournalUnwritable("no space left on device")
+        return super().append_all(records)
+
+
+class World:
+    """A bot with its two venues. `Bot` objects come and go over one journal; the venues remember."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock, self.log = ManualClock(), ListLog()
+        self.paradex, self.vest = FakeVenue(PARADEX, self.clock), FakeVenue(VEST, self.clock)
+        self.runs = 0
+        self.journal: FullDisk
+        self.bot: Bot
+
+    async def begin(self, recovered: Recovered | None = None, **changes: object) -> Bot:
+        self.journal = FullDisk(self.folder)
+        self.runs += 1
+        plan = PairPlan(
+            "btc",
+            (("paradex", PARADEX.symbol), ("vest", VEST.symbol)),
+            SIZE_E8,
+            lambda legs: replace(rules(**changes), legs=legs),
+        )
+        self.bot = Bot(
+            BotSettings(LIMITS, (plan,), 1_000 * MS, simulated=True, config_digest="d"),
+            [self.paradex, self.vest],
+            self.journal,
+            recovered or Recovered(),
+            run_id=f"dwtest{self.runs}",
+            clock=self.clock,
+            log=self.log,
+        )
+        await self.bot.start()
+        return self.bot
+
+    async def crash(self) -> Recovered:
+        """Let the bot be gone as after kill -9, and read its journal back."""
+        self.bot.recorder.flush()
+        self.bot._tick.cancel()  # type: ignore[union-attr]  # a dead process has no timers
+        await self.bot.resolver.close()
+        self.bot._check.cancel()  # type: ignore[union-attr]
+        self.bot.recorder._sync_timer.cancel()  # type: ignore[union-attr]
+        self.journal.close()
+        return read_back(self.records(), self.clock.unix_ns())
+
+    def records(self) -> list[Record]:
+        return [record for _, record in read(self.folder)]
+
+    def of(self, kind: type[R]) -> list[R]:
+        return [record for record in self.records() if isinstance(record, kind)]
+
+    def spread(self, bps: float) -> None:
+        """Quote both venues with Vest above Paradex by so many bps."""
+        up = int(60_000 * bps / 10_000) * E8
+        self.vest.quote(60_000 * E8 + up - E8 // 10, 60_000 * E8 + up + E8 // 10)
+        self.paradex.quote(60_000 * E8 - E8 // 10, 60_000 * E8 + E8 // 10)
+
+    def enter(self) -> None:
+        self.spread(30)
+
+    async def until(self, done: Callable[[], bool]) -> None:
+        async with asyncio.timeout(WAIT_S):
+            while not done():
+                self.clock.now_ns += 5 * MS
+                await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path / "journal")
+
+
+async def test_one_frame_sends_both_legs_in_one_call(world: World):
+    await world.begin()
+    world.enter()
+    # No await since the quote: both orders are with their venues already.
+    assert (world.paradex.last.side, world.vest.last.side) == (Side.BUY, Side.SELL)
+    assert world.paradex.last.size_e8 == world.vest.last.size_e8 == SIZE_E8
+
+
+async def test_a_round_trip_is_entered_held_closed_and_agreed(world: World):
+    bot = await world.begin()
+    world.enter()
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.fill(world.vest.last.client_id)
+    assert status(bot)["pairs"][0]["state"] == "holding"
+    world.spread(0)
+    assert world.paradex.last.purpose is world.vest.last.purpose is Purpose.EXIT
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.fill(world.vest.last.client_id)
+    assert status(bot)["round_trips"] == 1
+    assert await bot.stop("test")
+    [closed], [ended] = world.of(TradeClosed), world.of(RunEnded)
+    assert (closed.outcome, closed.dust_a_e8, closed.dust_b_e8) == ("closed", 0, 0)
+    assert closed.entry_detected_spread_rate_e8 is not None
+    assert closed.entry_detected_spread_rate_e8 > 290_000
+    assert (ended.clean, ended.flat, ended.agree) == (True, True, True)
+    assert all(row.agree for check in world.of(PositionsChecked) for row in check.rows)
+    assert world.paradex.closed
+    assert world.vest.closed
+
+
+async def test_an_intent_is_in_the_journal_before_its_bytes_can_leave(world: World):
+    await world.begin()
+    seen: list[bool] = []
+
+    def look(prepared):
+        intents = [record.client_id for record in world.of(OrderIntended)]
+        seen.append(prepared.request.client_id in intents)
+
+    world.paradex.on_submit = world.vest.on_submit = look
+    world.enter()
+    assert seen == [True, True]
+
+
+async def test_the_journal_tells_the_story_in_order(world: World):
+    await world.begin()
+    world.enter()
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.reject(world.vest.last.client_id)
+    await asyncio.sleep(0)
+    assert isinstance(world.records()[0], RunStarted)
+    story = [r for r in world.records() if isinstance(r, OrderIntended | OrderObserved)]
+    known: set[str] = set()
+    for record in story:
+        if isinstance(record, OrderIntended):
+            known.add(record.client_id)
+        else:
+            assert record.client_id in known
+    kinds = [r.kind if isinstance(r, OrderObserved) else r.purpose for r in story]
+    assert kinds.index("repair") > kinds.index("rejected"), "a repair comes after what made it needed"
+
+
+async def test_a_full_disk_stops_entries_and_never_an_exit(world: World):
+    bot = await world.begin()
+    world.journal.is_full = True
+    world.enter()
+    assert not world.paradex.orders
+    world.journal.is_full = False
+    world.clock.now_ns += 2_000 * MS
+    world.enter()
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.fill(world.vest.last.client_id)
+    world.journal.is_full = True
+    world.spread(0)
+    assert world.paradex.last.purpose is world.vest.last.purpose is Purpose.EXIT
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.fill(world.vest.last.client_id)
+    world.journal.is_full = False
+    assert await bot.stop("test")
+    assert len(world.of(TradeClosed)) == 1
+
+
+async def test_a_lost_order_is_read_never_sent_again(world: World):
+    bot = await world.begin()
+    world.enter()
+    lost, vest_id = world.paradex.last.client_id, world.vest.last.client_id
+    world.paradex.execute(lost)  # executed, and the answer lost
+    world.paradex.lose(lost)
+    world.vest.fill(vest_id)
+    await world.until(lambda: status(bot)["pairs"][0]["state"] == "holding")
+    assert list(world.paradex.orders) == [lost]
+    assert bot.positions.of("paradex", PARADEX.symbol) == SIZE_E8
+
+
+async def test_an_order_the_venue_never_saw_is_believed_lost_only_after_its_window(world: World):
+    bot = await world.begin()
+    world.enter()
+    lost = world.paradex.last.client_id
+    sent_ns = world.clock.now_ns
+    world.paradex.lost.add(lost)
+    world.paradex.lose(lost)
+    world.vest.fill(world.vest.last.client_id)
+    await world.until(lambda: len(world.paradex.orders) == 2)
+    assert world.clock.now_ns - sent_ns > bot.settings.never_after_ns
+    assert world.paradex.last.purpose is Purpose.REPAIR
+    world.paradex.fill(world.paradex.last.client_id)
+    assert status(bot)["pairs"][0]["state"] == "holding"
+
+
+async def test_a_pair_with_a_leg_in_doubt_takes_no_new_risk(world: World):
+    await world.begin()
+    world.enter()
+    world.paradex.unreachable = True
+    world.paradex.lose(world.paradex.last.client_id)
+    world.vest.reject(world.vest.last.client_id)
+    for _ in range(20):
+        world.enter()
+    assert (len(world.paradex.orders), len(world.vest.orders)) == (1, 1)
+
+
+async def test_a_dead_bot_is_followed_by_one_that_closes_what_was_open(world: World):
+    await world.begin()
+    world.enter()
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.fill(world.vest.last.client_id)
+    recovered = await world.crash()
+    assert recovered.unclean_before
+    bot = await world.begin(recovered)
+    assert status(bot)["pairs"][0]["state"] == "holding"
+    world.spread(0)
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.fill(world.vest.last.client_id)
+    assert await bot.stop("test")
+    assert len(world.of(TradeClosed)) == 1
+
+
+async def test_a_dead_bots_order_without_an_answer_is_asked_for_at_the_venue(world: World):
+    await world.begin()
+    world.enter()
+    world.paradex.execute(world.paradex.last.client_id)  # told to nobody
+    world.vest.fill(world.vest.last.client_id)
+    bot = await world.begin(await world.crash())
+    await world.until(lambda: status(bot)["pairs"][0]["state"] == "holding")
+    assert len(world.paradex.orders) == 1
+    assert bot.positions.of("paradex", PARADEX.symbol) == SIZE_E8
+
+
+async def test_a_position_nobody_can_account_for_keeps_the_bot_from_trading(world: World):
+    bot_journal_says_nothing = Recovered(positions={("paradex", PARADEX.symbol): SIZE_E8})
+    starting = asyncio.ensure_future(world.begin(bot_journal_says_nothing))
+    await world.until(starting.done)
+    with pytest.raises(CannotStart, match=r"paradex BTC-USD-PERP: the venue holds 0, the journal says 0\.01"):
+        await starting
+    await world.bot.abort()
+
+
+async def test_pause_stops_entries_and_flatten_closes(world: World):
+    bot = await world.begin()
+    assert bot.pause()["state"] == "paused"
+    world.enter()
+    assert not world.paradex.orders
+    assert bot.resume()["state"] == "running"
+    world.enter()
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.fill(world.vest.last.client_id)
+    flattening = asyncio.ensure_future(bot.flatten("flatten"))
+    await asyncio.sleep(0)
+    assert world.paradex.last.purpose is Purpose.EXIT
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.fill(world.vest.last.client_id)
+    assert await flattening
+    assert bot.state == "paused"
+
+
+async def test_stopping_in_the_middle_of_an_entry_leaves_nothing_on(world: World):
+    bot = await world.begin()
+    world.enter()
+    stopping = asyncio.ensure_future(bot.stop("SIGTERM"))
+    await asyncio.sleep(0)
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.reject(world.vest.last.client_id)
+    await world.until(lambda: len(world.paradex.orders) == 2)
+    assert world.paradex.last.purpose is Purpose.UNWIND
+    world.paradex.fill(world.paradex.last.client_id)
+    await world.until(stopping.done)
+    assert await stopping
+    assert (world.paradex.position_e8, world.vest.position_e8) == (0, 0)
+    assert world.of(TradeClosed)[0].outcome == "unwound"
+
+
+async def test_a_fill_told_after_the_end_is_closed_and_counted_once(world: World):
+    bot = await world.begin()
+    world.enter()
+    late = world.paradex.last.client_id
+    world.paradex.reject(late)
+    world.vest.reject(world.vest.last.client_id)
+    assert len(bot.closed) == 1
+    world.paradex.filled[late] = SIZE_E8
+    world.paradex.tell(late, FillSeen("late", 60_000 * E8, SIZE_E8, 1))
+    assert (world.paradex.last.purpose, world.paradex.last.side) == (Purpose.EXIT, Side.SELL)
+    world.paradex.fill(world.paradex.last.client_id)
+    assert bot.positions.of("paradex", PARADEX.symbol) == 0
+
+
+async def test_impossible_news_halts_entries(world: World):
+    bot = await world.begin()
+    world.enter()
+    client_id = world.paradex.last.client_id
+    world.paradex.fill(client_id)
+    world.paradex.tell(client_id, FillSeen("again", 60_000 * E8, SIZE_E8, 1))
+    assert "overfilled" in bot.gate.halted
+    world.vest.fill(world.vest.last.client_id)
+    world.spread(0)
+    assert world.paradex.last.purpose is Purpose.EXIT, "exits go on"
+
+
+async def test_confirmation_counts_updates_in_one_direction(world: World):
+    await world.begin(confirm_updates=3)
+    world.vest.quote(60_180 * E8, 60_181 * E8)
+    world.paradex.quote(60_000 * E8, 60_001 * E8)
+    world.paradex.quote(60_000 * E8, 60_001 * E8)
+    world.spread(0)
+    world.vest.quote(60_180 * E8, 60_181 * E8)
+    world.vest.quote(60_180 * E8, 60_181 * E8)
+    assert not world.paradex.orders
+    world.vest.quote(60_180 * E8, 60_181 * E8)
+    assert len(world.paradex.orders) == 1
+
+
+async def test_a_venue_that_is_not_ready_stops_entries(world: World):
+    await world.begin()
+    world.vest.ready = False
+    world.enter()
+    assert not world.paradex.orders
+    assert "entry.refused" in world.log.names()
+
+
+async def test_a_trade_is_opened_on_record(world: World):
+    await world.begin()
+    world.enter()
+    await asyncio.sleep(0)
+    [opened] = world.of(TradeOpened)
+    assert (opened.buy_leg, opened.size_e8) == ("a", SIZE_E8)
+    assert opened.detected_edge_rate_e8 < opened.detected_spread_rate_e8
+
+
+async def test_a_pair_held_too_long_is_closed(world: World):
+    await world.begin(hold_ns_max=1_000 * MS)
+    world.enter()
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.fill(world.vest.last.client_id)
+    await world.until(lambda: world.paradex.last.purpose is Purpose.EXIT)
