@@ -25,6 +25,7 @@ from deltawire.sim.vest_exchange import VENUE, VestExchange
 from deltawire.sim.vest_settings import VestSimSettings
 from deltawire.sim.vest_streams import Stream, StreamHub
 from deltawire.venues.contract import Clock, EventLog
+from deltawire.venues.vest import signing
 
 LOOPBACK = "127.0.0.1"
 WS_PATH = "/ws-api"
@@ -110,7 +111,7 @@ class VestSim:
             orders = exchange.orders_of(account)
             accounts.append(
                 {
-                    "primary_address": account.address,
+                    "primary_address": signing.checksummed(account.address),
                     "group": account.group,
                     "collateral_e8": account.ledger.collateral_e8,
                     "equity_e8": margin_of(account, account.ledger, pools).equity_e8,
