@@ -30,6 +30,10 @@ class Child:
             )
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def exit_code(self) -> int | None:
         """None while it runs; negative for the signal that ended it."""
         return self._process.poll()
@@ -63,7 +67,7 @@ class Child:
             text = self.log.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
-        return "\n".join(text.splitlines()[-count:])
+        return "\n".join(text.rstrip().splitlines()[-count:])
 
 
 def _environment() -> dict[str, str]:

@@ -23,7 +23,7 @@ STATUS = {
     "uptime_s": 12.5,
     "venues": {
         "paradex": {
-            "ready": True, "links": {"orders": True, "private": False}, "feed_age_ms": {"BTC-USD-PERP": 12}, "orders": 1,
+            "ready": True, "links": {"orders": True, "private": False}, "feed_age_ms": {"BTC-USD-PERP": 9}, "orders": 1,
         },
         "vest": {"ready": False, "links": {}, "feed_age_ms": {"BTC-PERP": None}, "orders": 0},
     },
