@@ -85,11 +85,11 @@ class ParadexSimSettings:
     ping_every_s: float = 55.0
     pong_within_s: float = 5.0
     unsent_messages_max: int = 2_000  # a slower reader is cut
+    private_as_json: bool = False  # the reference, section 7: documents disagree; SBE is what clients expect
     batch_max: int = 10
     orders_per_s: int = 800
     orders_per_min: int = 17_250
     orders_retail_per_s: int = 3
     orders_retail_per_min: int = 30
-    book_interval_s: float = 0.05  # pace of the throttled book feed
     # Off only for measurements: the sign-in stays verified, orders are then taken at their word.
     verify_orders: bool = True

@@ -1,0 +1,426 @@
+"""REST of the simulated Paradex: requests in, answers out by a callback. Sans-I/O; paths are below /v1.
+
+The callback comes at once, later (speed bump, delayed reply), or never (a lost reply). Lists are whole: no cursors.
+Source: Paradex reference, sections 2, 11 and 14. Onboarding, transfers, vaults and candles are not simulated.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgspec
+import orjson
+
+from deltawire.core.money import format_e8
+from deltawire.core.types import Side
+from deltawire.sim.paradex_accounts import CLOSED, OPEN, SimOrder
+from deltawire.sim.paradex_gateway import Received
+from deltawire.sim.paradex_market import SimMarket
+from deltawire.sim.paradex_rpc import ModifyParams
+from deltawire.sim.paradex_rules import CHAIN_ID, ApiRefusal
+from deltawire.sim.paradex_session import Venue
+from deltawire.sim.paradex_tokens import Caller
+from deltawire.sim.paradex_views import (
+    account_record,
+    address_text,
+    fill_record,
+    funding_record,
+    market_record,
+    order_record,
+    position_record,
+)
+from deltawire.venues.paradex import rest, rpc, wire_json
+
+NS_PER_MS = 1_000_000
+DEPTH_DEFAULT = 20
+PAGE_DEFAULT, PAGE_MAX = 100, 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """One request as the binding read it. Header names in upper case; holds tokens, so its repr hides them."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    read_mono_ns: int = 0
+
+
+class HttpAnswer(NamedTuple):
+    """status 0: drop the connection, answering nothing."""
+
+    status: int
+    body: bytes
+
+
+Reply = Callable[[HttpAnswer], None]
+DROP = HttpAnswer(0, b"")
+
+
+class RestApi:
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+        self._exchange = venue.exchange
+        self._routes: list[tuple[str, re.Pattern[str], Callable[[_Http], Any]]] = [
+            (method, re.compile(pattern), handler)
+            for method, pattern, handler in (
+                ("GET", "/system/time", self._time),
+                ("GET", "/system/config", self._config),
+                ("GET", "/system/state", self._state),
+                ("GET", "/markets", self._markets),
+                ("GET", "/markets/summary", self._summary),
+                ("GET", "/bbo/([^/]+)(?:/interactive)?", self._bbo),
+                ("GET", "/orderbook/([^/]+)(?:/interactive)?", self._book),
+                ("GET", "/funding/data", self._funding),
+                ("GET", r"/jwks\.json", self._jwks),
+                ("POST", "/auth(?:/([^/]+))?", self._auth),
+                ("GET", "/account", self._account),
+                ("GET", "/account/info", self._account_info),
+                ("GET", "/balance", self._balance),
+                ("GET", "/positions", self._positions),
+                ("GET", "/orders", self._open_orders),
+                ("POST", "/orders", self._create),
+                ("DELETE", "/orders", self._cancel_all),
+                ("POST", "/orders/batch", self._create_batch),
+                ("DELETE", "/orders/batch", self._cancel_batch),
+                ("GET", "/orders/by_client_id/([^/]+)", self._order_by_client_id),
+                ("DELETE", "/orders/by_client_id/([^/]+)", self._cancel_by_client_id),
+                ("GET", "/orders/([^/]+)", self._order),
+                ("PUT", "/orders/([^/]+)", self._modify),
+                ("DELETE", "/orders/([^/]+)", self._cancel),
+                ("GET", "/orders-history", self._history),
+                ("GET", "/fills", self._fills),
+            )
+        ]
+
+    def handle(self, call: HttpCall, reply: Reply) -> None:
+        """Answer one request, through reply, at most once."""
+        http = _Http(self._venue, call, reply)
+        try:
+            result = self._route(http)(http)
+            if result is not None:  # None: the handler answers itself
+                http.json(result)
+        except ApiRefusal as refusal:
+            reply(HttpAnswer(refusal.status, rest.error_body(refusal.code, refusal.message)))
+        except rpc.BadRequest as bad:
+            reply(HttpAnswer(400, rest.error_body("VALIDATION_ERROR", bad.message)))
+
+    def _route(self, http: "_Http") -> Callable[["_Http"], Any]:
+        for method, pattern, handler in self._routes:
+            found = pattern.fullmatch(http.call.path)
+            if found and method == http.call.method:
+                http.args = [part or "" for part in found.groups()]
+                return handler
+        raise ApiRefusal("NOT_FOUND", "no such resource", 404)
+
+    # Public
+
+    def _time(self, _http: "_Http") -> dict[str, Any]:
+        return {"server_time": str(self._now_ms())}
+
+    def _config(self, _http: "_Http") -> dict[str, Any]:
+        return {
+            "environment": "testnet",
+            "starknet_chain_id": CHAIN_ID,
+            "starknet_gateway_url": "",
+            "l1_chain_id": "11155111",
+            "paraclear_decimals": 8,
+            # The class hashes of the reference, section 3; the address is made up, no chain stands behind it.
+            "paraclear_account_proxy_hash": "0x3530cc4759d78042f1b543bf797f5f3d647cde0388c33734cf91b7f7b9314a9",
+            "paraclear_account_hash": "0x41cb0280ebadaa75f996d8d92c6f265f6d040bb3ba442e5f86a554f1765244e",
+            "paraclear_evm_account_hash": "0x0",
+            "paraclear_address": "0x1",
+            "bridged_tokens": [],
+            "liquidation_fee": "0.20",
+        }
+
+    def _state(self, _http: "_Http") -> dict[str, Any]:
+        return {"status": self._exchange.status}
+
+    def _markets(self, http: "_Http") -> dict[str, Any]:
+        fees = self._venue.settings.fees_pro
+        return _results(rest.market_json(market_record(market, fees)) for market in self._named(http, everything=True))
+
+    def _summary(self, http: "_Http") -> dict[str, Any]:
+        return _results(self._summary_of(market) for market in self._named(http))
+
+    def _summary_of(self, market: SimMarket) -> dict[str, Any]:
+        bid, ask = market.book.best(Side.BUY) or (0, 0), market.book.best(Side.SELL) or (0, 0)
+        return {
+            "symbol": market.rules.symbol,
+            "mark_price": format_e8(market.mark_e8),
+            "underlying_price": format_e8(market.mark_e8),
+            "last_traded_price": format_e8(market.last_price_e8),
+            "external_fair_price": format_e8(market.mark_e8),
+            "bid": format_e8(bid[0]),
+            "bid_size": format_e8(bid[1]),
+            "ask": format_e8(ask[0]),
+            "ask_size": format_e8(ask[1]),
+            "funding_rate": format_e8(market.funding_rate_e8),
+            "open_interest": "0",
+            "volume_24h": format_e8(market.volume_usd_e8),
+            "total_volume": format_e8(market.volume_usd_e8),
+            "price_change_rate_24h": "0",
+            "created_at": self._now_ms(),
+        }
+
+    def _bbo(self, http: "_Http") -> dict[str, Any]:
+        market = self._market(http.args[0])
+        bid, ask = market.book.best(Side.BUY), market.book.best(Side.SELL)
+        return {
+            "market": market.rules.symbol,
+            "bid": format_e8(bid[0]) if bid else "",
+            "bid_size": format_e8(bid[1]) if bid else "",
+            "ask": format_e8(ask[0]) if ask else "",
+            "ask_size": format_e8(ask[1]) if ask else "",
+            "last_updated_at": market.updated_unix_ns // NS_PER_MS,
+            "seq_no": market.book.seq,
+        }
+
+    def _book(self, http: "_Http") -> dict[str, Any]:
+        market, depth = self._market(http.args[0]), http.number("depth", DEPTH_DEFAULT)
+        bids, asks = (
+            [[format_e8(price_e8), format_e8(size_e8)] for price_e8, size_e8 in market.book.levels(side, depth)]
+            for side in Side
+        )
+        return {
+            "market": market.rules.symbol,
+            "seq_no": market.book.seq,
+            "last_updated_at": market.updated_unix_ns // NS_PER_MS,
+            "bids": bids,
+            "asks": asks,
+            "best_bid_api": bids[0] if bids else [],
+            "best_ask_api": asks[0] if asks else [],
+            "best_bid_interactive": bids[0] if bids else [],
+            "best_ask_interactive": asks[0] if asks else [],
+        }
+
+    def _funding(self, http: "_Http") -> dict[str, Any]:
+        now_unix_ns = self._venue.clock.unix_ns()
+        records = [funding_record(market, now_unix_ns) for market in self._named(http)]
+        return _paged(
+            {
+                "market": record.market,
+                "funding_index": format_e8(record.funding_index_e8),
+                "funding_rate": format_e8(record.funding_rate_e8),
+                "funding_rate_8h": format_e8(record.funding_rate_8h_e8),
+                "funding_premium": format_e8(record.funding_premium_e8),
+                "funding_period_hours": record.funding_period_hours,
+                "created_at": record.created_unix_ns // NS_PER_MS,
+            }
+            for record in records
+        )
+
+    def _jwks(self, _http: "_Http") -> dict[str, Any]:
+        return self._venue.tokens.jwks()
+
+    def _auth(self, http: "_Http") -> dict[str, Any]:
+        interactive = http.call.query.get("token_usage") == "interactive"
+        return {"jwt_token": self._venue.tokens.sign_in(http.args[0], http.call.headers, interactive=interactive)}
+
+    # The account
+
+    def _account(self, http: "_Http") -> dict[str, Any]:
+        view = self._exchange.account_view(http.caller().account)
+        return wire_json.account_json(account_record(view))
+
+    def _account_info(self, http: "_Http") -> dict[str, Any]:
+        caller = http.caller()
+        fees = self._exchange.fees[caller.rank]
+        address = address_text(caller.account.address)
+        info = rest.AccountInfo(address, "main", fees.maker_e8, fees.taker_e8)
+        return _results([rest.account_info_json(info, address_text(min(caller.account.public_keys)))])
+
+    def _balance(self, http: "_Http") -> dict[str, Any]:
+        account = http.caller().account
+        balance = rest.Balance("USDC", account.collateral_e8)
+        return _results([rest.balance_json(balance, account.updated_unix_ns // NS_PER_MS)])
+
+    def _positions(self, http: "_Http") -> dict[str, Any]:
+        views = self._exchange.position_views(http.caller().account)
+        return _results(wire_json.position_json(position_record(view)) for view in views)
+
+    def _open_orders(self, http: "_Http") -> dict[str, Any]:
+        account, market = http.caller().account, http.call.query.get("market", "")
+        live = [order for order in account.live.values() if order.status == OPEN and market in {"", order.symbol}]
+        return _results(self._order_json(order) for order in live)
+
+    def _order(self, http: "_Http") -> dict[str, Any]:
+        return self._order_json(self._venue.gateway.find(http.caller(), order_id=http.args[0]))
+
+    def _order_by_client_id(self, http: "_Http") -> dict[str, Any]:
+        """Return an open one only, as the reference has it; orders-history finds the closed ones."""
+        order = self._venue.gateway.find(http.caller(), client_id=http.args[0])
+        if order.status == CLOSED:
+            raise ApiRefusal("CLIENT_ORDER_ID_NOT_FOUND", "no such order", 404)
+        return self._order_json(order)
+
+    def _history(self, http: "_Http") -> dict[str, Any]:
+        query = http.call.query
+        orders = [
+            order
+            for order in reversed(http.caller().account.orders.values())
+            if query.get("client_id") in {None, "", order.client_id}
+            and query.get("market") in {None, "", order.symbol}
+            and query.get("side") in {None, "", order.side.name}
+            and query.get("status") in {None, "", order.status}
+            and query.get("type") in {None, "", order.kind}
+            and http.within(order.created_unix_ns)
+        ]
+        return _paged(self._order_json(order) for order in orders[: http.page_size()])
+
+    def _fills(self, http: "_Http") -> dict[str, Any]:
+        market = http.call.query.get("market", "")
+        fills = [
+            fill
+            for fill in reversed(http.caller().account.fills)
+            if market in {"", fill.symbol} and http.within(fill.created_unix_ns)
+        ]
+        return _paged(wire_json.fill_json(fill_record(fill)) for fill in fills[: http.page_size()])
+
+    # Orders
+
+    def _create(self, http: "_Http") -> None:
+        caller = http.caller()
+        self._venue.gateway.create(caller, http.body(rpc.CreateParams), http.received(), http)
+
+    def _create_batch(self, http: "_Http") -> dict[str, Any]:
+        caller = http.caller()
+        outcomes = self._venue.gateway.create_batch(caller, http.body(list[rpc.CreateParams]), http.received())
+        return {
+            "orders": [self._order_json(outcome) for outcome in outcomes if isinstance(outcome, SimOrder)],
+            "errors": [
+                {"error": outcome.code, "message": outcome.message}
+                for outcome in outcomes
+                if isinstance(outcome, ApiRefusal)
+            ],
+        }
+
+    def _modify(self, http: "_Http") -> dict[str, Any]:
+        caller, params = http.caller(), http.body(ModifyParams)
+        if params.id != http.args[0]:
+            raise ApiRefusal("VALIDATION_ERROR", "the id of the path and of the body differ")
+        return self._order_json(self._venue.gateway.modify(caller, params.id, params.as_create()))
+
+    def _cancel(self, http: "_Http") -> None:
+        caller = http.caller()
+        self._venue.gateway.cancel(caller, self._venue.gateway.find(caller, order_id=http.args[0]), http.no_content)
+
+    def _cancel_by_client_id(self, http: "_Http") -> None:
+        caller, market = http.caller(), http.call.query.get("market", "")
+        order = self._venue.gateway.find(caller, client_id=http.args[0], market=market)
+        self._venue.gateway.cancel(caller, order, http.no_content)
+
+    def _cancel_all(self, http: "_Http") -> dict[str, Any]:
+        self._venue.gateway.cancel_all(http.caller(), http.call.query.get("market", ""))
+        return {}
+
+    def _cancel_batch(self, http: "_Http") -> dict[str, Any]:
+        caller, body = http.caller(), http.body(_CancelBatch)
+        account = caller.account
+        asked = [(order_id, "", account.orders.get(order_id)) for order_id in body.order_ids]
+        asked += [("", client_id, account.by_client_id.get(client_id)) for client_id in body.client_order_ids]
+        statuses = self._venue.gateway.cancel_batch(caller, [order for _, _, order in asked])
+        return _results(
+            {
+                "id": order.id if order else order_id,
+                "client_id": order.client_id if order else client_id,
+                "account": address_text(account.address),
+                "market": order.symbol if order else "",
+                "status": status,
+            }
+            for (order_id, client_id, order), status in zip(asked, statuses, strict=True)
+        )
+
+    # Helpers
+
+    def _order_json(self, order: SimOrder) -> dict[str, Any]:
+        return wire_json.order_json(order_record(order, self._venue.clock.unix_ns()))
+
+    def _market(self, symbol: str) -> SimMarket:
+        market = self._exchange.markets.get(symbol)
+        if market is None:
+            raise ApiRefusal("MARKET_NOT_FOUND", f"no market {symbol[:40]}", 404)
+        return market
+
+    def _named(self, http: "_Http", *, everything: bool = False) -> list[SimMarket]:
+        """Return the market the query names, or all for ALL; everything: also when it names none."""
+        symbol = http.call.query.get("market", "ALL" if everything else "")
+        if not symbol:
+            raise ApiRefusal("INVALID_REQUEST_PARAMETER", "market is required")
+        return list(self._exchange.markets.values()) if symbol == "ALL" else [self._market(symbol)]
+
+    def _now_ms(self) -> int:
+        return self._venue.clock.unix_ns() // NS_PER_MS
+
+
+class _CancelBatch(msgspec.Struct):
+    order_ids: list[str] = []
+    client_order_ids: list[str] = []
+
+
+class _Http:
+    """One request on its way: who asks, for what, and how it is answered. The gateway's Answer for POST /orders."""
+
+    def __init__(self, venue: Venue, call: HttpCall, reply: Reply) -> None:
+        self.call = call
+        self.args: list[str] = []
+        self._venue = venue
+        self._reply = reply
+        self._read_unix_ns = venue.clock.unix_ns()
+
+    def caller(self) -> Caller:
+        """Return whom the bearer token stands for. Raises ApiRefusal 401."""
+        scheme, _, token = self.call.headers.get("AUTHORIZATION", "").partition(" ")
+        if scheme != "Bearer" or not token:
+            raise ApiRefusal("INVALID_TOKEN", "a bearer token is required", 401)
+        return self._venue.tokens.check(token)
+
+    def received(self) -> Received:
+        written = self._venue.streams.market_written_mono_ns
+        return Received(self.call.read_mono_ns, self._read_unix_ns, 0, lambda market: written.get(market, 0))
+
+    def body(self, kind: type[Any]) -> Any:
+        try:
+            return msgspec.json.decode(self.call.body, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as e:
+            raise ApiRefusal("BINDING_ERROR", f"unreadable body: {e}") from e
+
+    def number(self, name: str, default: int) -> int:
+        text = self.call.query.get(name, "")
+        if not text:
+            return default
+        if not (text.isascii() and text.isdecimal() and len(text) <= 15):
+            raise ApiRefusal("INVALID_REQUEST_PARAMETER", f"{name} is not a number")
+        return int(text)
+
+    def page_size(self) -> int:
+        return min(self.number("page_size", PAGE_DEFAULT), PAGE_MAX)
+
+    def within(self, unix_ns: int) -> bool:
+        unix_ms = unix_ns // NS_PER_MS
+        return self.number("start_at", 0) <= unix_ms <= self.number("end_at", 10**15)
+
+    def json(self, data: dict[str, Any], status: int = 200) -> None:
+        self._reply(HttpAnswer(status, orjson.dumps(data)))
+
+    def no_content(self) -> None:
+        self._reply(HttpAnswer(204, b""))
+
+    def order(self, order: SimOrder) -> None:
+        record = order_record(order, self._venue.clock.unix_ns())
+        self.json(wire_json.order_json(record), 201)
+
+    def drop(self) -> None:
+        self._reply(DROP)
+
+
+def _results(objects: Any) -> dict[str, Any]:
+    return {"results": list(objects)}
+
+
+def _paged(objects: Any) -> dict[str, Any]:
+    return {"results": list(objects), "next": None, "prev": None}

@@ -1,0 +1,244 @@
+"""Channel data of the simulated Paradex: who is subscribed to what, and the SBE frames sent to them. Sans-I/O.
+
+A frame is encoded once and handed to every subscriber synchronously, book before trade before private news. Stream
+faults (drop_stream, silent_stream, gap) strike here, at once when they are armed.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from deltawire.core.book import Level
+from deltawire.core.types import Side
+from deltawire.sim.faults import Fault, Faults
+from deltawire.sim.paradex_book import BookUpdate
+from deltawire.sim.paradex_channels import Channel
+from deltawire.sim.paradex_exchange import ParadexExchange
+from deltawire.sim.paradex_market import SimMarket
+from deltawire.sim.paradex_rules import ParadexSimSettings
+from deltawire.sim.paradex_settlement import PrivateEvent
+from deltawire.sim.paradex_views import (
+    bbo_record,
+    delta_record,
+    funding_record,
+    private_record,
+    snapshot_record,
+    summary_record,
+    trade_record,
+)
+from deltawire.venues.contract import Clock
+from deltawire.venues.paradex import records, rpc, sbe, wire_json
+
+VENUE = "paradex"
+PACED_DEPTH = 15
+PACE_MS = 50  # the finest interval of a paced book; `pace` is called this often
+SILENCE_MS = 10_000  # of a silent_stream that names none
+
+
+class Subscriber(Protocol):
+    """One connection, as the streams see it."""
+
+    @property
+    def account(self) -> int:
+        """Return the account's address, 0 before it has signed in."""
+
+    def links(self) -> frozenset[str]:
+        """Return what the connection is used for: "market data", "orders", "private"."""
+
+    def send_frame(self, frame: bytes) -> None: ...
+    def send_json(self, payload: bytes) -> None: ...
+    def fall_silent(self, for_ms: int) -> None: ...
+    def drop(self) -> None: ...
+
+
+class Streams:
+    """Every subscription. The exchange publishes here; connections subscribe here."""
+
+    def __init__(self, clock: Clock, settings: ParadexSimSettings, faults: Faults) -> None:
+        self._clock = clock
+        self._settings = settings
+        self._faults = faults
+        self._exchange: ParadexExchange | None = None
+        self._by_kind: dict[str, list[tuple[Channel, Subscriber]]] = {}
+        self._paced: dict[str, _PacedBook] = {}  # by channel name
+        self._paces = 0
+        self._gaps: Counter[str] = Counter()  # base, or "" for any -> deltas still to lose
+        self.connections: list[Subscriber] = []
+        self.market_written_mono_ns: dict[str, int] = {}  # by market: the newest bbo or book frame sent to anyone
+        self.deltas_lost = 0
+        faults.listen(VENUE, self._on_armed)
+
+    def bind(self, exchange: ParadexExchange) -> None:
+        """Name the exchange whose books are shown; the two know each other, so one comes after."""
+        self._exchange = exchange
+
+    def subscribe(self, channel: Channel, subscriber: Subscriber) -> None:
+        """Add the subscription and send what its channel begins with."""
+        others = self._by_kind.setdefault(channel.kind, [])
+        is_first = all(other.name != channel.name for other, _ in others)
+        others.append((channel, subscriber))
+        now_unix_ns = self._clock.unix_ns()
+        if channel.kind == "book":
+            book = self._market(channel.market).book
+            self._send_market(channel.market, subscriber, sbe.encode(snapshot_record(book, now_unix_ns)))
+        elif channel.kind == "paced_book":
+            if is_first:
+                self._paced[channel.name] = _PacedBook(self._market(channel.market))
+            first = self._paced[channel.name].first(now_unix_ns)
+            self._send_market(channel.market, subscriber, sbe.encode(first))
+
+    def unsubscribe(self, name: str, subscriber: Subscriber) -> None:
+        for subscriptions in self._by_kind.values():
+            subscriptions[:] = [(c, s) for c, s in subscriptions if s is not subscriber or c.name != name]
+
+    def remove(self, subscriber: Subscriber) -> None:
+        """Forget a connection that is gone."""
+        self.connections.remove(subscriber)
+        for subscriptions in self._by_kind.values():
+            subscriptions[:] = [(c, s) for c, s in subscriptions if s is not subscriber]
+
+    def publish_book(self, update: BookUpdate) -> None:
+        """Send one step of a book: best price first, then the delta, then the trade."""
+        market, now_unix_ns = update.symbol, self._clock.unix_ns()
+        if update.best_changed:
+            book = self._market(market).book
+            self._send_all("bbo", market, lambda: sbe.encode(bbo_record(book, now_unix_ns)))
+        if not self._lose_delta(market):
+            self._send_all("book", market, lambda: sbe.encode(delta_record(update, now_unix_ns)))
+        trade = update.trade
+        if trade is not None:
+            self._send_all("trades", market, lambda: sbe.encode(trade_record(market, trade, now_unix_ns)))
+
+    def publish_private(self, events: Sequence[PrivateEvent]) -> None:
+        """Send an account's news to its own connections, in the order given."""
+        now_unix_ns = self._clock.unix_ns()
+        for event in events:
+            kind, market, record = private_record(event, now_unix_ns)
+            frame = b""
+            for channel, subscriber in list(self._by_kind.get(kind, ())):
+                if subscriber.account == event.account and (not market or channel.covers(market)):
+                    if self._settings.private_as_json:
+                        subscriber.send_json(rpc.encode_notification(channel.name, _json_of(record)))
+                    else:
+                        frame = frame or sbe.encode(record)
+                        subscriber.send_frame(frame)
+
+    def pace(self) -> None:
+        """Send the paced books that are due. For a timer of PACE_MS."""
+        self._paces += 1
+        now_unix_ns = self._clock.unix_ns()
+        due: dict[str, list[Subscriber]] = {}
+        for channel, subscriber in self._by_kind.get("paced_book", ()):
+            if self._paces * PACE_MS % channel.interval_ms == 0:
+                due.setdefault(channel.name, []).append(subscriber)
+        for name, subscribers in due.items():
+            record = self._paced[name].next(now_unix_ns, whole="deltas" not in name)
+            if record is not None:
+                frame = sbe.encode(record)
+                for subscriber in subscribers:
+                    self._send_market(record.market, subscriber, frame)
+
+    def publish_second(self) -> None:
+        """Send summaries and funding of every market. For a timer of about a second."""
+        assert self._exchange is not None
+        now_unix_ns = self._clock.unix_ns()
+        for symbol, market in self._exchange.markets.items():
+            summary, funding = summary_record(market, now_unix_ns), funding_record(market, now_unix_ns)
+            for kind, record in (("markets_summary", summary), ("funding_data", funding)):
+                for channel, subscriber in list(self._by_kind.get(kind, ())):
+                    if channel.covers(symbol):
+                        subscriber.send_frame(sbe.encode(record))
+
+    def _send_all(self, kind: str, market: str, encode: Callable[[], bytes]) -> None:
+        frame = b""
+        for channel, subscriber in list(self._by_kind.get(kind, ())):
+            if channel.covers(market):
+                frame = frame or encode()
+                self._send_market(market, subscriber, frame)
+
+    def _send_market(self, market: str, subscriber: Subscriber, frame: bytes) -> None:
+        # Stamped before the write: what the socket takes counts for the client's reaction, never against the truth.
+        self.market_written_mono_ns[market] = self._clock.mono_ns()
+        subscriber.send_frame(frame)
+
+    def _market(self, symbol: str) -> SimMarket:
+        assert self._exchange is not None
+        return self._exchange.markets[symbol]
+
+    # Faults
+
+    def _lose_delta(self, market: str) -> bool:
+        for base in (self._market(market).rules.base, ""):
+            if self._gaps[base] > 0:
+                self._gaps[base] -= 1
+                self.deltas_lost += 1
+                return True
+        return False
+
+    def _on_armed(self, fault: Fault) -> None:
+        struck = {"drop_stream": self._drop, "silent_stream": self._silence, "gap": self._gap}.get(fault.kind)
+        while struck is not None:
+            taken = self._faults.take(VENUE, fault.kind)
+            if taken is None:
+                return
+            struck(taken)
+
+    def _drop(self, fault: Fault) -> None:
+        for connection in self._linked(fault):
+            connection.drop()
+
+    def _silence(self, fault: Fault) -> None:
+        for connection in self._linked(fault):
+            connection.fall_silent(fault.params.get("ms", SILENCE_MS))
+
+    def _gap(self, fault: Fault) -> None:
+        self._gaps[fault.params.get("base", "")] += 1
+
+    def _linked(self, fault: Fault) -> list[Subscriber]:
+        link = fault.params.get("link", "")
+        return [connection for connection in self.connections if not link or link in connection.links()]
+
+
+class _PacedBook:
+    """The top levels as one paced channel last showed them."""
+
+    def __init__(self, market: SimMarket) -> None:
+        self._market = market
+        self._seq = market.book.seq
+        self._shown = self._top()
+
+    def first(self, now_unix_ns: int) -> records.BookUpdate:
+        """Return the picture a new subscriber begins with: the last one shown, so that the next delta fits it."""
+        bids, asks = self._shown[Side.BUY], self._shown[Side.SELL]
+        symbol = self._market.rules.symbol
+        return records.BookUpdate(now_unix_ns, self._seq, True, list(bids.items()), list(asks.items()), symbol)  # noqa: FBT003
+
+    def next(self, now_unix_ns: int, *, whole: bool) -> records.BookUpdate | None:
+        """Return the change since the last call, or the whole picture; None when nothing happened."""
+        book = self._market.book
+        if book.seq == self._seq:
+            return None
+        before, self._shown, self._seq = self._shown, self._top(), book.seq
+        if whole:
+            return snapshot_record(book, now_unix_ns, PACED_DEPTH)
+        bids, asks = (_changes(before[side], self._shown[side]) for side in Side)
+        return records.BookUpdate(now_unix_ns, book.seq, False, bids, asks, book.symbol)  # noqa: FBT003
+
+    def _top(self) -> dict[Side, dict[int, int]]:
+        return {side: dict(self._market.book.levels(side, PACED_DEPTH)) for side in Side}
+
+
+def _changes(before: dict[int, int], after: dict[int, int]) -> list[Level]:
+    gone = [(price_e8, 0) for price_e8 in before if price_e8 not in after]
+    return gone + [(price_e8, size_e8) for price_e8, size_e8 in after.items() if before.get(price_e8) != size_e8]
+
+
+def _json_of(record: records.Record) -> dict[str, object]:
+    if isinstance(record, records.Order):
+        return wire_json.order_json(record)
+    if isinstance(record, records.Fill):
+        return wire_json.fill_json(record)
+    if isinstance(record, records.Position):
+        return wire_json.position_json(record)
+    assert isinstance(record, records.Account)
+    return wire_json.account_json(record)
