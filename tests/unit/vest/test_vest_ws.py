@@ -120,6 +120,11 @@ def test_the_memo_of_texts_stays_within_its_bound_and_changes_no_value():
         assert len(reader._memo) <= levels.MEMO_TEXTS_MAX
 
 
+def test_a_base_url_written_with_its_version_is_not_given_two_queries():
+    url = "wss://ws-prod.hz.vestmarkets.com/ws-api"
+    assert ws.socket_url(f"{url}?version=1.0", 0) == ws.socket_url(url, 0)
+
+
 @pytest.mark.parametrize("v", [pytest.param(v, id=v["id"]) for v in URLS["urls"]])
 def test_a_socket_url_is_built_as_the_vector_says(v):
     key = Secret(v["listen_key"]) if v["listen_key"] else None

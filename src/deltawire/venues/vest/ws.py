@@ -106,11 +106,14 @@ def trades_channel(symbol: str) -> str:
 
 
 def socket_url(base_url: str, account_group: int, listen_key: Secret | None = None) -> str:
-    """Return the URL to connect to; with a listen key it is the private stream, and the URL is a secret."""
+    """Return the URL to connect to; with a listen key it is the private stream, and the URL is a secret.
+
+    The documents write the base with its `?version=1.0`; a query there is replaced by ours.
+    """
     query = {"version": _VERSION, "xwebsocketserver": f"restserver{account_group}"}
     if listen_key is not None:
         query["listenKey"] = listen_key.reveal()
-    return f"{base_url}?{urlencode(query)}"
+    return f"{base_url.partition('?')[0]}?{urlencode(query)}"
 
 
 # --- the client's side ----------------------------------------------------------------------------------------------
