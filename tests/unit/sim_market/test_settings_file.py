@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -127,3 +128,12 @@ def test_a_wrong_setting_is_told_with_file_line_key_reason_and_remedy(tmp_path, 
 def test_a_file_that_is_not_there_is_told(tmp_path):
     with pytest.raises(ConfigError, match="there is no such file"):
         load_settings(tmp_path / "none.yaml")
+
+
+def test_the_settings_shown_in_the_documentation_load_and_the_first_are_the_defaults(tmp_path):
+    page = Path(__file__).parents[3] / "docs" / "venues" / "sim.md"
+    shown = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
+    loaded = [load_settings(written(tmp_path, text)) for text in shown]
+    assert len(loaded) == 3
+    assert loaded[0] == SimSettings()
+    assert loaded[2].paradex.markets == SimSettings().paradex.markets[:1]
