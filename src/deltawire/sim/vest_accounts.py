@@ -60,7 +60,6 @@ class Session:
     """What an API key stands for."""
 
     account: Account
-    signing_address: str
     expiry_ms: int
 
     def __repr__(self) -> str:
@@ -105,7 +104,7 @@ class Accounts:
         signer = body.signing_addr.lower()
         account.signers[signer] = body.expiry_time
         key = self._keys.setdefault((account.address, signer), self._hex32())
-        self._sessions[key] = Session(account, signer, body.expiry_time)
+        self._sessions[key] = Session(account, body.expiry_time)
         return wire.Registered(api_key=key, acc_group=account.group)
 
     def authenticate(self, api_key: str, group: int) -> Session:

@@ -96,6 +96,7 @@ class VestApi:
             ("GET", "/ticker/latest"): self._ticker_latest,
             ("GET", "/depth"): self._depth,
             ("GET", "/funding/history"): self._funding_history,
+            ("GET", "/trades"): self._trades,
             ("GET", "/oi"): self._open_interest,
             ("POST", "/register"): self._register,
         }
@@ -272,13 +273,27 @@ class VestApi:
     def _funding_history(self, request: Request) -> object:
         pool = self._pool(request)
         interval_ms = views.INTERVALS_MS.get(request.query.get("interval", "1m"), 0)
-        limit = _query_int(request, "limit", default=ROWS_LIMIT_MAX)
-        if not interval_ms or not 1 <= limit <= ROWS_LIMIT_MAX:
+        if not interval_ms:
             raise Refusal(no.INVALID_PARAMETER)
-        first_ms = _query_int(request, "startTime", default=self._exchange.started_ms)
-        last_ms = _query_int(request, "endTime", default=self._exchange.now_ms())
-        first_ms, last_ms = max(first_ms, self._exchange.started_ms), min(last_ms, self._exchange.now_ms())
+        first_ms, last_ms, limit = self._span(request)
         return views.funding_history(pool, interval_ms, first_ms, last_ms, limit)
+
+    def _trades(self, request: Request) -> object:
+        """Return the newest trades of the span, newest first."""
+        pool = self._pool(request)
+        first_ms, last_ms, limit = self._span(request)
+        trades = reversed(self._exchange.trades[pool.rules.symbol])
+        return [trade for trade in trades if first_ms <= trade.time <= last_ms][:limit]
+
+    def _span(self, request: Request) -> tuple[int, int, int]:
+        """Return first and last ms and the row limit, within what this simulator has lived through."""
+        limit = _query_int(request, "limit", default=ROWS_LIMIT_MAX)
+        if not 1 <= limit <= ROWS_LIMIT_MAX:
+            raise Refusal(no.INVALID_PARAMETER)
+        started_ms, now_ms = self._exchange.started_ms, self._exchange.now_ms()
+        first_ms = _query_int(request, "startTime", default=started_ms)
+        last_ms = _query_int(request, "endTime", default=now_ms)
+        return max(first_ms, started_ms), min(last_ms, now_ms), limit
 
     def _depth(self, request: Request) -> object:
         limit = _query_int(request, "limit", default=20)

@@ -10,7 +10,7 @@ from deltawire.sim import vest_refusal as no
 from deltawire.sim.vest_refusal import Refusal
 from deltawire.venues.vest import signing, wire
 
-GTC, FOK = "GTC", "FOK"
+GTC, FOK, IOC = "GTC", "FOK", "IOC"
 _UINT256_MAX = 2**256 - 1
 
 
@@ -29,12 +29,12 @@ def check_nonce(nonce: int) -> None:
         raise Refusal(no.INVALID_NONCE)
 
 
-def check_kind(fields: wire.OrderFields) -> None:
-    """Refuse what is no MARKET or LIMIT order, or has a timeInForce outside the documents ("IOC" is not in them)."""
+def check_kind(fields: wire.OrderFields, *, accepts_ioc: bool) -> None:
+    """Refuse what is no MARKET or LIMIT order, or has a timeInForce the venue does not take ("IOC" is undocumented)."""
     if fields.order_type not in {signing.MARKET, signing.LIMIT}:
         raise Refusal(no.INVALID_ORDER_TYPE)
-    allowed = {GTC, FOK} if fields.order_type == signing.LIMIT else set()
-    if fields.time_in_force and fields.time_in_force not in allowed:
+    allowed = {GTC, FOK, IOC} if accepts_ioc else {GTC, FOK}
+    if fields.time_in_force and (fields.order_type != signing.LIMIT or fields.time_in_force not in allowed):
         raise Refusal(no.INVALID_TIME_IN_FORCE)
     if fields.tp_price or fields.sl_price:
         raise Refusal(no.INVALID_TP_SL_PRICE, "take-profit and stop-loss are not simulated")

@@ -5,7 +5,7 @@ logic runs on a virtual clock. Not built: LP shares, transfers, take-profit and 
 Source: Vest API v2 notes, sections 5, 7, 9 and 13.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from random import Random
 from typing import Any, Protocol
@@ -62,6 +62,9 @@ class VestExchange:
         self.accounts = Accounts(settings, rng, self.now_ms)
         self.house = Ledger(settings.house_collateral_e8)
         self.orders: dict[str, Order] = {}
+        self.trades: dict[str, deque[wire.Trade]] = {
+            symbol: deque(maxlen=settings.trades_kept) for symbol in self.pools
+        }  # oldest first
         self.counters: Counter[str] = Counter()
         self.sink: ExchangeSink | None = None
         self._clock, self._call_later, self._rng, self._faults = clock, call_later, rng, faults
@@ -155,7 +158,7 @@ class VestExchange:
         encoded = rest.signed_order_bytes(fields)
         self._check_signature(account, encoded, submit.signature)
         pool = self.pool(fields.symbol)
-        checks.check_kind(fields)
+        checks.check_kind(fields, accepts_ioc=self.settings.accepts_ioc)
         size_e8 = checks.exact_e8(fields.size, pool.rules.size_decimals)
         limit_price_e8 = checks.exact_e8(fields.limit_price, pool.rules.price_decimals)
         if size_e8 == 0:
@@ -210,7 +213,8 @@ class VestExchange:
             return
         price_e8 = pool.average_price_e8(is_buy=order.fields.is_buy, size_e8=size_e8)
         code = order.misfortune.reject_code or self._refusal(order, account, pool, price_e8, size_e8)
-        if code == self.settings.price_check_code and _can_rest(order) and not order.misfortune.reject_code:
+        waits = code == self.settings.price_check_code and not order.misfortune.reject_code
+        if waits and _can_rest(order) and order.limit_price_e8:
             order.resting = True
             self._resting[order.fields.symbol][order.id] = order
         elif code or price_e8 is None:
@@ -249,8 +253,10 @@ class VestExchange:
         order.realized_e8 = settled.realized_e8 + settled.funding_e8 - fee_e8
         self._show_later(account)
         self.counters["fills"] += 1
+        trade = self._trade(order)
+        self.trades[symbol].append(trade)
         if self.sink is not None:
-            self.sink.on_trade(symbol, self._trade(order))
+            self.sink.on_trade(symbol, trade)
         if size_e8 < order.size_e8:
             order.status = wire.PARTIALLY_FILLED
             self._emit(order, order.event(), late=True)
@@ -345,7 +351,7 @@ class VestExchange:
 
 
 def _can_rest(order: Order) -> bool:
-    return order.fields.order_type == signing.LIMIT and order.fields.time_in_force != checks.FOK
+    return order.fields.order_type == signing.LIMIT and order.fields.time_in_force not in {checks.FOK, checks.IOC}
 
 
 def _code_of(params: dict[str, Any]) -> int:

@@ -4,7 +4,7 @@ Delays are ranges in milliseconds, drawn evenly. The defaults are for demos and 
 hold what the venue was seen to take. Source: Vest API v2 notes, sections 3, 4, 9, 12 and 13.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from deltawire.core.money import BPS_E8, E8
 
@@ -80,6 +80,7 @@ class VestSimSettings:
 
     # Open questions of the documents, answered here in one place (notes, "Not known").
     price_check_code: int = 3001  # or 3011: a limitPrice the executed price does not meet
+    accepts_ioc: bool = False  # True: a LIMIT with timeInForce IOC acts now or dies, as FOK does; else 1133
     cancel_needs_query_time: bool = True  # one live adapter got 422 without it
     recv_window_max_ms: int = 60_000  # the longest seen live; longer answers 1131
     recv_window_default_ms: int = 5_000
@@ -89,7 +90,8 @@ class VestSimSettings:
     listen_key_life_ms: int = 60 * 60 * 1000
     keepalive_s: float = 75.0  # idle time after which the venue closes an HTTP connection
 
-    orders_kept: int = field(default=100_000)  # oldest finished orders beyond this are forgotten
+    orders_kept: int = 100_000  # oldest finished orders beyond this are forgotten
+    trades_kept: int = 1_000  # newest public trades of each market
 
     def rules(self, symbol: str) -> VestMarketRules | None:
         return next((rules for rules in self.markets if rules.symbol == symbol), None)

@@ -162,6 +162,15 @@ def test_funding_history_is_the_rate_at_each_interval_newest_first(world):
     assert world.ask("GET", "/funding/history", symbol="BTC-PERP", interval="7m")[1]["code"] == 1130
 
 
+def test_public_trades_are_the_fills_newest_first(world):
+    first, second = world.trade(size="0.1000"), world.trade("sell", size="0.2000")
+    status, rows = world.ask("GET", "/trades", symbol="BTC-PERP")
+    assert (status, [row["id"] for row in rows]) == (200, [second.id, first.id])
+    assert world.ask("GET", "/trades", symbol="BTC-PERP", limit="1")[1] == rows[:1]
+    assert world.ask("GET", "/trades", symbol="BTC-PERP", endTime=str(first.filled_time_ms))[1] == rows[1:]
+    assert world.ask("GET", "/trades", symbol="ETH-PERP") == (200, [])
+
+
 def test_open_interest_counts_both_sides(world):
     world.trade("sell", size="0.5000")
     found = world.ask("GET", "/oi", symbols="BTC-PERP")[1]

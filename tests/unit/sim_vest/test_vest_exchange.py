@@ -40,7 +40,7 @@ def rejected(world, *args, **changes):
 def test_the_venue_judges_the_signature_vectors(v):
     world = World()
     account = world.exchange.accounts.add(v["signer_address"], 100_000 * E8, 0)
-    session = Session(account, v["signer_address"], 2**63)
+    session = Session(account, 2**63)
     world.clock.now_ns += v["body"]["order"]["time"] * 10**6 - world.clock.unix_ns()
     body = json.dumps(v["body"]).encode()
     code = 0
@@ -224,6 +224,7 @@ def test_a_market_order_without_a_limit_price_is_rejected(world):
 def test_the_code_of_a_failed_price_check_is_a_setting():
     world = World(replace(SETTINGS, price_check_code=3011))
     assert rejected(world, limit_price="60009.99") == 3011
+    assert rejected(world, order_type="LIMIT", limit_price="0.00") == 3011  # and not a trigger that waits for ever
 
 
 def test_no_side_of_the_picture_means_no_fill(world):
@@ -323,6 +324,14 @@ def test_fill_or_kill_acts_now_or_dies(world):
     assert rejected(world, order_type="LIMIT", time_in_force="FOK", limit_price="59500.00") == 3001
     filled = world.trade(order_type="LIMIT", time_in_force="FOK", limit_price="60010.00")
     assert filled.status == wire.FILLED
+
+
+def test_an_ioc_where_it_is_taken_acts_now_or_dies_too():
+    world = World(replace(SETTINGS, accepts_ioc=True))
+    ioc = {"order_type": "LIMIT", "time_in_force": "IOC"}
+    assert world.trade(limit_price="60010.00", **ioc).status == wire.FILLED
+    assert rejected(world, limit_price="59500.00", **ioc) == 3001
+    assert refused(world, time_in_force="IOC") == 1133  # on a MARKET order
 
 
 def test_a_waiting_trigger_can_be_cancelled_once(world):
