@@ -1,0 +1,196 @@
+"""Runs both simulated venues as one process: market, certificate authority, accounts, network, control URL, ready file.
+
+Puts the parts together and takes them down again in order; has no rule of any venue in it. Everything binds to
+127.0.0.1. The ready file and the CA file are all another process needs (design section 8).
+"""
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import random
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import trustme
+
+from deltawire.net.loop import run
+from deltawire.net.tls import server_context
+from deltawire.observe.log import BufferedLog, Level, Output, human_line
+from deltawire.sim.clock import RealClock
+from deltawire.sim.control import ControlServer
+from deltawire.sim.credentials import ParadexKeys, VestKeys, paradex_keys, vest_keys
+from deltawire.sim.faults import Faults
+from deltawire.sim.market import Market
+from deltawire.sim.network import DelayProxy, Link
+from deltawire.sim.paradex_server import ParadexSim
+from deltawire.sim.player import Player
+from deltawire.sim.recording import load_recording
+from deltawire.sim.settings import SimSettings
+from deltawire.sim.settings_file import load_settings
+from deltawire.sim.vest_server import VestSim
+from deltawire.sim.walk import WalkSettings, walk_ticks
+from deltawire.venues.contract import Clock, EventLog
+
+_HOST = "127.0.0.1"
+
+
+def sim_main(
+    config: Path | None, ready_file: Path, *, seed: int | None = None, rtt_ms: float | None = None, quiet: bool = False
+) -> int:
+    """Run the simulators until SIGTERM or SIGINT, then return 0. For the command line: its own process and loop.
+
+    config: settings (None: defaults); seed and rtt_ms override it. quiet: log warnings only. Raises ConfigError.
+    """
+    settings = SimSettings() if config is None else load_settings(config)
+    if seed is not None:
+        settings = replace(settings, seed=seed)
+    if rtt_ms is not None:
+        settings = replace(settings, rtt_ns=round(rtt_ms * 1e6))
+    run(_until_signalled(settings, ready_file, quiet=quiet))
+    return 0
+
+
+async def run_sim(settings: SimSettings, *, ready_file: Path, stop: asyncio.Event, log: EventLog) -> None:
+    """Start everything, write the ready file, and take it all down once stop is set."""
+    _remove(ready_file)  # an older run's would send its reader to ports that are gone
+    async with AsyncExitStack() as cleanup:
+        ready = await _start(settings, cleanup, log)
+        _write_private(ready_file, json.dumps(ready, indent=2) + "\n")
+        cleanup.callback(_remove, ready_file)
+        # What lives now lives to the end: the collector need not walk it again while orders are timed.
+        gc.collect()
+        gc.freeze()
+        cleanup.callback(gc.unfreeze)
+        log.info("sim.ready", ready_file=str(ready_file), control_url=ready["control_url"])
+        await stop.wait()
+        log.info("sim.stopping")
+
+
+async def _start(settings: SimSettings, cleanup: AsyncExitStack, log: EventLog) -> dict[str, Any]:
+    """Start all parts, each with its end on the stack; returns the ready file's content."""
+    clock, faults, rng = RealClock(), Faults(), random.Random(settings.seed)
+    folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="deltawire-sim-")))  # mode 0700
+    certificate_file, ca_file = _certificates(folder)
+    tls = server_context(str(certificate_file))
+    market, player = _market(settings, clock)
+    keys = [(paradex_keys(), vest_keys()) for _ in range(settings.accounts)]
+
+    paradex = ParadexSim(clock=clock, market=market, faults=faults, settings=settings.paradex, log=log)
+    vest_settings = replace(settings.vest, seed=settings.seed)
+    vest = VestSim(clock=clock, market=market, faults=faults, settings=vest_settings, log=log)
+    for paradex_account, vest_account in keys:
+        paradex.add_account(paradex_account.account_address, paradex_account.public_key, settings.collateral_e8)
+        vest.add_account(vest_account.primary_address, settings.collateral_e8)
+
+    player.prime()
+    player.play()
+    cleanup.callback(player.pause)
+    cleanup.push_async_callback(paradex.stop)
+    paradex_rest, paradex_ws = await _behind_network(await paradex.start(tls), settings, rng, cleanup)
+    cleanup.push_async_callback(vest.stop)
+    vest_rest, vest_ws = await _behind_network(await vest.start(tls), settings, rng, cleanup)
+    control = ControlServer(market=market, player=player, faults=faults, venues={"paradex": paradex, "vest": vest})
+    cleanup.push_async_callback(control.stop)
+    control_port = await control.start()
+    return {
+        "paradex": {"rest_url": f"https://{_HOST}:{paradex_rest}/v1", "ws_url": f"wss://{_HOST}:{paradex_ws}/v1"},
+        "vest": {
+            "rest_url": f"https://{_HOST}:{vest_rest}/v2",
+            "ws_url": f"wss://{_HOST}:{vest_ws}/ws-api?version=1.0",
+        },
+        "ca_file": str(ca_file),
+        "accounts": [_account_json(*pair) for pair in keys],
+        "control_url": f"http://{_HOST}:{control_port}",
+    }
+
+
+def _market(settings: SimSettings, clock: Clock) -> tuple[Market, Player]:
+    if settings.walk is None:
+        recording = load_recording()
+        bases, ticks = recording.bases, recording.ticks()
+    else:
+        bases, ticks = tuple(settings.walk), walk_ticks(settings.walk, WalkSettings(), random.Random(settings.seed))
+    market = Market(bases)
+    player = Player(
+        market,
+        ticks,
+        clock=clock,
+        call_later=asyncio.get_running_loop().call_later,
+        basis=settings.basis,
+        seed=settings.seed,
+        speed_e8=settings.speed_e8,
+    )
+    return market, player
+
+
+async def _behind_network(
+    ports: tuple[int, int], settings: SimSettings, rng: random.Random, cleanup: AsyncExitStack
+) -> tuple[int, int]:
+    """Put the simulated network in front of a venue's two ports, when there is one; returns the ports to connect to."""
+    if settings.rtt_ns == 0 and settings.jitter_ns == 0:
+        return ports
+    one_way_ns = settings.rtt_ns // 2
+    link = Link(one_way_ns, settings.rtt_ns - one_way_ns, settings.jitter_ns)
+    log = logging.getLogger("deltawire.sim.network")
+    proxies = [DelayProxy(port, link, rng=random.Random(rng.getrandbits(64)), log=log) for port in ports]
+    for proxy in proxies:
+        cleanup.push_async_callback(proxy.stop)
+        await proxy.start()
+    rest, ws = proxies
+    return rest.port, ws.port
+
+
+def _certificates(folder: Path) -> tuple[Path, Path]:
+    """Make a CA for this run and a certificate for loopback; returns the server's file (with key) and the CA's."""
+    ca = trustme.CA()
+    server_file, ca_file = folder / "server.pem", folder / "ca.pem"
+    ca.issue_cert(_HOST, "localhost").private_key_and_cert_chain_pem.write_to_path(str(server_file))
+    ca.cert_pem.write_to_path(str(ca_file))
+    return server_file, ca_file
+
+
+def _account_json(paradex: ParadexKeys, vest: VestKeys) -> dict[str, Any]:
+    return {"paradex": paradex.as_json(), "vest": vest.as_json()}
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a whole file of mode 0600, or none: a reader never sees half of it."""
+    handle, written = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")  # mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(written).replace(path)
+    except BaseException:
+        Path(written).unlink(missing_ok=True)
+        raise
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+async def _until_signalled(settings: SimSettings, ready_file: Path, *, quiet: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    with _log(quiet=quiet) as log:
+        await run_sim(settings, ready_file=ready_file, stop=stop, log=log)
+
+
+@contextmanager
+def _log(*, quiet: bool) -> Iterator[EventLog]:
+    log = BufferedLog(RealClock(), [Output(sys.stderr.buffer, human_line, Level.WARNING if quiet else Level.INFO)])
+    log.start()
+    try:
+        yield log
+    finally:
+        log.close()
