@@ -1,0 +1,49 @@
+"""Each benchmark runs, has the cases it promises, and notices a wrong answer. No figure is held to a limit above."""
+
+import json
+
+import pytest
+
+from deltawire.bench import connect
+from deltawire.bench.connect import ConnectSettings, bench_connect
+from deltawire.bench.peer import reply
+from deltawire.bench.sign import bench_sign
+from deltawire.bench.throughput import bench_throughput
+
+
+def test_sign_has_its_cases_and_plain_json():
+    report = bench_sign(rounds=3).as_json()
+    assert set(report["results"]) == {"paradex_order", "paradex_order_chain_ready", "vest_order"}
+    assert all(result["n"] == 3 and result["unit"] == "us" for result in report["results"].values())
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_throughput_has_its_cases_and_tells_the_rate():
+    report = bench_throughput(rounds=2).as_json()
+    assert (
+        set(report["results"]) == set(report["settings"]["frames_per_s_p50"]) == {"bbo_decode", "bbo_decode_and_book"}
+    )
+    assert all(result["n"] == 2 and result["p50"] > 0 for result in report["results"].values())
+
+
+@pytest.mark.e2e
+def test_connect_measures_every_way_at_every_distance_and_no_faster_than_light():
+    report = bench_connect(ConnectSettings(rtts_ms=(0.0, 10.0), rounds=2, pause_ms=0)).as_json()
+    results = report["results"]
+    assert set(results) == {
+        f"{kind}_{rtt}" for kind in ("ws_warm", "https_pooled", "https_cold") for rtt in ("0ms", "10ms")
+    }
+    assert all(result["n"] == 2 and result["unit"] == "ms" for result in results.values())
+    assert results["ws_warm_10ms"]["p50"] >= 10
+    assert results["https_pooled_10ms"]["p50"] >= 10
+    assert results["https_cold_10ms"]["p50"] >= 30  # TCP, TLS 1.3 and the request: a round trip each
+    assert report["ratios"]["https_cold/ws_warm at 10 ms"] > 0
+
+
+def test_an_answer_to_another_order_stops_the_benchmark():
+    orders = connect._Orders()
+    first, first_bytes = orders.next()
+    second, _ = orders.next()
+    connect._check(reply(first_bytes), first)
+    with pytest.raises(AssertionError, match="got another's answer"):
+        connect._check(reply(first_bytes), second)
