@@ -32,8 +32,15 @@ KINDS: Mapping[str, Mapping[str, ParamKind]] = {
     "drop_stream": {"link": str},  # close the connections now, without a close frame
     "silent_stream": {"link": str, "ms": int},  # the connections stay open and say nothing
     "gap": {"base": str},  # one book delta is lost (Paradex)
+    "restart": {"link": str},  # close the connections now with 1012, as a restarting venue does (Vest)
+    "expire_listen_key": {},  # every listen key runs out now (Vest)
+    # on a market, for `ms` or until the simulator ends; without `base` on all
+    "halt": {"base": str, "ms": int},  # no orders (Vest)
+    "thin_book": {"base": str, "ms": int, "side": ("bids", "asks", "both")},  # the picture lacks a side (Vest)
 }
-ONLY_AT: Mapping[str, str] = {"rate_limit": "vest", "http_530": "vest", "gap": "paradex"}
+ONLY_AT: Mapping[str, str] = {"gap": "paradex"} | dict.fromkeys(
+    ("rate_limit", "http_530", "restart", "expire_listen_key", "halt", "thin_book"), "vest"
+)
 
 COUNT_MAX = 1_000_000  # a typing error in a count shall not arm a fault for ever
 PARAM_INT_MAX = 10**12  # far above any time in ms and any fraction; keeps arithmetic on it harmless

@@ -144,6 +144,12 @@ class Accounts:
         key, account.listen_key = account.listen_key, ""
         return key
 
+    def expire_listen_keys(self) -> None:
+        """Let every key run out now."""
+        for account in self.by_address.values():
+            account.listen_key_expiry_ms = self._now_ms()
+            self._expire_listen_key(account)
+
     def listener(self, listen_key: str) -> Account | None:
         """Return whose live key this is."""
         for account in self.by_address.values():

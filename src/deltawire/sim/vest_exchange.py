@@ -20,7 +20,7 @@ from deltawire.sim.market import Quote
 from deltawire.sim.vest_accounts import Account, Accounts, Session
 from deltawire.sim.vest_ledger import Ledger
 from deltawire.sim.vest_orders import Misfortune, Order, usdc
-from deltawire.sim.vest_pool import HousePool
+from deltawire.sim.vest_pool import NO_PICTURE, HousePool
 from deltawire.sim.vest_refusal import Refusal
 from deltawire.sim.vest_settings import RangeMs, VestSimSettings
 from deltawire.venues.contract import Clock
@@ -91,7 +91,7 @@ class VestExchange:
         if pool is None:
             return
         pool.on_quote(quote, self._clock.mono_ns())
-        if not pool.picture.bids:
+        if pool.picture is NO_PICTURE:
             pool.remake()
         for order in list(self._resting[pool.rules.symbol].values()):
             if execution.is_touched(order.fields, order.limit_price_e8, pool.index_e8):

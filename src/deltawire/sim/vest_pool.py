@@ -39,6 +39,7 @@ class HousePool:
         self.quoted_mono_ns = 0
         self.net_e8 = 0
         self.halted = False
+        self.missing_sides: tuple[str, ...] = ()  # "bids", "asks": left out of the picture by a fault
         self.cum_funding_e8 = 0  # USDC a coin since the start
         self._settings = settings
         self._quote: Quote | None = None
@@ -62,10 +63,9 @@ class HousePool:
         best_ask_e8 = ceil_to(self._quote.ask_price_e8, self.rules.price_tick_e8)
         if best_ask_e8 <= best_bid_e8:  # a locked recording: the pool still wants a spread
             best_ask_e8 = best_bid_e8 + self.rules.price_tick_e8
-        self.picture = Picture(
-            tuple(self._levels(best_bid_e8, self._quote.bid_size_e8, -1)),
-            tuple(self._levels(best_ask_e8, self._quote.ask_size_e8, 1)),
-        )
+        bids = () if "bids" in self.missing_sides else self._levels(best_bid_e8, self._quote.bid_size_e8, -1)
+        asks = () if "asks" in self.missing_sides else self._levels(best_ask_e8, self._quote.ask_size_e8, 1)
+        self.picture = Picture(tuple(bids), tuple(asks))
         return True
 
     def average_price_e8(self, *, is_buy: bool, size_e8: int) -> int | None:

@@ -22,6 +22,7 @@ from deltawire.sim.market import Market
 from deltawire.sim.vest_accounts import margin_of
 from deltawire.sim.vest_api import PREFIX, Answer, Drop, Request, VestApi
 from deltawire.sim.vest_exchange import VENUE, VestExchange
+from deltawire.sim.vest_faults import strike_at_once
 from deltawire.sim.vest_settings import VestSimSettings
 from deltawire.sim.vest_streams import Stream, StreamHub
 from deltawire.venues.contract import Clock, EventLog
@@ -46,6 +47,7 @@ class VestSim:
             clock=clock, call_later=_call_later, rng=rng, faults=faults, settings=settings, bases=market.bases
         )
         self.streams = StreamHub(self.exchange, clock=clock, call_later=_call_later, rng=rng, faults=faults)
+        strike_at_once(self.exchange, self.streams, faults, _call_later)
         self._api = VestApi(
             self.exchange,
             call_later=_call_later,

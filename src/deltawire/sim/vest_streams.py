@@ -117,6 +117,12 @@ class StreamHub:
             stream.channels.update(dict.fromkeys(command.params))
             self._send(stream, ws.subscribe_ack(command.id))
 
+    def listen_keys_expired(self) -> None:
+        """Look after every private stream now, instead of when its key was to run out."""
+        for stream in list(self._streams):
+            if stream.account is not None and self._exchange.accounts.listener(stream.listen_key) is None:
+                self._close(stream, ws.CLOSE_LISTEN_KEY_EXPIRED)
+
     def listen_key_closed(self, listen_key: str) -> None:
         for stream in list(self._streams):
             if stream.listen_key == listen_key:
@@ -213,7 +219,7 @@ class StreamHub:
 
     def _on_fault(self, fault: Fault) -> None:
         """Carry out a stream fault the moment it is armed; with no such stream open it stays armed, visibly."""
-        if fault.kind not in {"drop_stream", "silent_stream"}:
+        if fault.kind not in {"drop_stream", "silent_stream", "restart"}:
             return
         struck = [stream for stream in self._streams if fault.params.get("link", "") in {"", stream.link}]
         if not struck or self._faults.take(VENUE, fault.kind) is None:
@@ -222,6 +228,8 @@ class StreamHub:
         for stream in struck:
             if fault.kind == "silent_stream":
                 stream.silent_until_mono_ns = silent_until_mono_ns
+            elif fault.kind == "restart":
+                self._close(stream, ws.CLOSE_RESTART)
             else:
                 self.closed(stream)
                 stream.connection.abort()

@@ -13,6 +13,7 @@ from deltawire.sim.market import Quote
 from deltawire.sim.vest_accounts import Session
 from deltawire.sim.vest_api import Answer, Drop, Request, VestApi
 from deltawire.sim.vest_exchange import VestExchange
+from deltawire.sim.vest_faults import strike_at_once
 from deltawire.sim.vest_orders import Order
 from deltawire.sim.vest_settings import VestSimSettings
 from deltawire.sim.vest_streams import StreamHub
@@ -74,6 +75,7 @@ class World:
         self.hub = StreamHub(
             self.exchange, clock=self.clock, call_later=self.clock.call_later, rng=rng, faults=self.faults
         )
+        strike_at_once(self.exchange, self.hub, self.faults, self.clock.call_later)
         self.api = VestApi(
             self.exchange,
             call_later=self.clock.call_later,

@@ -1,0 +1,43 @@
+"""Faults of the simulated Vest that strike the moment they are armed: halts, thin books, expired listen keys.
+
+Faults of one order or answer are taken where they strike (vest_exchange, vest_api), those of streams in vest_streams.
+"""
+
+from deltawire.sim.clock import CallLater
+from deltawire.sim.faults import Fault, Faults
+from deltawire.sim.vest_exchange import VENUE, VestExchange
+from deltawire.sim.vest_pool import HousePool
+from deltawire.sim.vest_streams import StreamHub
+
+_SIDES = {"bids": ("bids",), "asks": ("asks",), "both": ("bids", "asks")}
+
+
+def strike_at_once(exchange: VestExchange, hub: StreamHub, faults: Faults, call_later: CallLater) -> None:
+    """Carry out these faults from now on. A base the venue does not list leaves the fault armed, visibly."""
+
+    def on_armed(fault: Fault) -> None:
+        if fault.kind == "expire_listen_key" and faults.take(VENUE, fault.kind) is not None:
+            exchange.accounts.expire_listen_keys()
+            hub.listen_keys_expired()
+        elif fault.kind in {"halt", "thin_book"}:
+            base = fault.params.get("base", "")
+            struck = [pool for pool in exchange.pools.values() if base in {"", pool.rules.base}]
+            if struck and faults.take(VENUE, fault.kind) is not None:
+                _strike(struck, fault)
+
+    def _strike(pools: list[HousePool], fault: Fault) -> None:
+        sides = _SIDES[fault.params.get("side", "both")]
+
+        def set_all(*, on: bool) -> None:
+            for pool in pools:
+                if fault.kind == "halt":
+                    pool.halted = on
+                else:
+                    pool.missing_sides = sides if on else ()
+                    pool.remake()
+
+        set_all(on=True)
+        if "ms" in fault.params:
+            call_later(fault.params["ms"] / 1000, lambda: set_all(on=False))
+
+    faults.listen(VENUE, on_armed)
