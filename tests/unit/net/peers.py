@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from typing import Self
 
 Script = Callable[["Peer"], Awaitable[None]]
 
@@ -88,3 +89,31 @@ class Until:
         while not condition():
             assert time.monotonic() < deadline, f"never came true: {what}"
             await asyncio.sleep(0.002)
+
+
+class DeafServer:
+    """Accepts TCP and says nothing: no TLS, no end. `left` is set when a client has gone."""
+
+    def __init__(self) -> None:
+        self.left = asyncio.Event()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await reader.read(65536):
+                pass
+        except ConnectionError:
+            pass  # gone with a reset: gone all the same
+        writer.close()
+        self.left.set()

@@ -9,7 +9,7 @@ import time
 
 import pytest
 import trustme
-from tests.unit.net.peers import polite
+from tests.unit.net.peers import DeafServer, polite
 
 from deltawire.net import tls
 from deltawire.net.api import HttpFailure, HttpResponse, PoolSettings
@@ -372,6 +372,35 @@ async def test_warm_raises_when_nothing_listens_and_nothing_was_sent(network, se
     assert not failure.value.maybe_sent
     await pool.close()
     await server.start()  # for the fixture's stop
+
+
+async def test_a_server_that_never_shakes_hands_times_out_with_nothing_sent_and_is_left(network):
+    async with DeafServer() as deaf:
+        settings = PoolSettings(connections=1, connect_timeout_s=0.2)
+        pool = network.http_pool(f"https://localhost:{deaf.port}", settings, "/", b"")
+        with pytest.raises(HttpFailure, match=r"did not open within 0\.2 s") as failure:
+            await pool.request("POST", "/o", b"", b"x")
+        assert not failure.value.maybe_sent
+        await asyncio.wait_for(deaf.left.wait(), 20)
+        await pool.close()
+
+
+async def test_extra_connections_are_bounded_and_past_them_nothing_is_sent(network, server, until):
+    async def silent(peer):
+        await peer.request()
+        await peer.gone()
+
+    server.script = silent
+    pool = network.http_pool(server.origin, SETTINGS, "/", b"")
+    tasks = [asyncio.create_task(pool.request("GET", "/o")) for _ in range(8)]
+    await until(lambda: server.connections == 8, "all extra connections open")
+    with pytest.raises(HttpFailure, match="8 extra connections") as failure:
+        await pool.request("GET", "/o")
+    assert not failure.value.maybe_sent
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await pool.close()
 
 
 async def test_warm_raises_when_the_server_closes_after_each_answer(network, server):

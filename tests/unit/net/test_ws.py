@@ -10,6 +10,7 @@ import struct
 import time
 
 import pytest
+from tests.unit.net.peers import DeafServer
 
 from deltawire.net.sockets import SocketNetwork
 from deltawire.net.ws import WsSettings
@@ -346,6 +347,13 @@ async def test_a_silent_upgrade_times_out_and_the_socket_is_given_up(network, se
     with pytest.raises(TimeoutError, match=f"wss://localhost:{server.port}/x did not open within 0.2 s"):
         await network.connect_ws(f"wss://localhost:{server.port}/x?key=k", Recorder(), timeout_s=0.2)
     await asyncio.wait_for(left.wait(), 20)
+
+
+async def test_a_server_that_never_shakes_hands_times_out_and_is_left(network):
+    async with DeafServer() as deaf:
+        with pytest.raises(TimeoutError, match=r"did not open within 0\.2 s"):
+            await network.connect_ws(f"wss://localhost:{deaf.port}/", Recorder(), timeout_s=0.2)
+        await asyncio.wait_for(deaf.left.wait(), 20)
 
 
 async def test_nobody_listening_raises(network):
