@@ -30,6 +30,7 @@ from deltawire.net.sockets import SocketNetwork
 from deltawire.net.tls import client_context
 from deltawire.observe.log import BufferedLog, Level, Output, human_line, json_line
 from deltawire.venues.contract import Refused, Venue
+from deltawire.venues.paradex.http import origin_of
 from deltawire.venues.paradex.session import ParadexVenue
 from deltawire.venues.paradex.settings import ParadexSettings
 from deltawire.venues.vest.account import split_rest_url
@@ -197,9 +198,8 @@ def _paradex(
         recv_window_ms=venue.recv_window_ns // _MS_NS,
         reply_timeout_s=config.limits.reply_timeout_ns / 1e9,
     )
-    parts = urlsplit(venue.rest_url)
-    client = network.rest(f"{parts.scheme}://{parts.netloc}")
-    return ParadexVenue(settings, network=network, client=client, clock=clock, log=log, rng=rng)
+    http = network.rest(origin_of(venue.rest_url))
+    return ParadexVenue(settings, network=network, http=http, clock=clock, log=log, rng=rng)
 
 
 def _vest(

@@ -128,8 +128,10 @@ class Venue(Protocol):
 
     name: str
     capabilities: Capabilities
-    # Nothing may be sent while False: no connection, not authenticated, protection not confirmed.
-    ready: bool
+
+    @property
+    def ready(self) -> bool:
+        """False: nothing may be sent; no connection, not authenticated, or protection not confirmed."""
 
     async def start(self, sink: VenueSink) -> None:
         """Connect, authenticate, warm connections, load instruments, subscribe. Raises when it cannot."""
