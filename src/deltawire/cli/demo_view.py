@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deltawire.cli.status_reply import Status
-from deltawire.cli.status_view import bps, money, picture
+from deltawire.cli.status_view import bps, picture, usd
 
 _LINE_EVERY_S = 5.0
 _COLUMNS_MIN = 60  # narrower than this no picture fits
@@ -94,8 +94,8 @@ def _progress(progress: Progress) -> Table:
 
 
 def _summary(status: Status, progress: Progress) -> str:
-    pairs = ", ".join(f"{pair.id} {pair.state} edge {bps(pair.edge_bps)} bps" for pair in status.pairs)
+    pairs = ", ".join(f"{pair.id} {pair.state}, edge {bps(pair.edge_bps)} bps" for pair in status.pairs)
     return (
-        f"{progress.elapsed_s:.0f} s, round trips {progress.round_trips}/{progress.trades}, {pairs}, "
-        f"PnL {money(status.pnl_usd)} USD"
+        f"{progress.elapsed_s:.0f} s, round trips {progress.round_trips}/{progress.trades}, {pairs or status.state}, "
+        f"PnL {usd(status.pnl_usd)} USD"
     )

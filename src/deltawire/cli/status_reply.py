@@ -28,6 +28,15 @@ class Thresholds(msgspec.Struct):
     exit: Figure = None
 
 
+class TradeStatus(msgspec.Struct):
+    trade_id: str = ""
+    phase: str = ""
+    buy: str = ""
+    entry_spread_bps: Figure = None
+    size: Figure = None
+    in_doubt: int = 0
+
+
 class PairStatus(msgspec.Struct):
     """spread_bps has buy_a and buy_b: what buying on that leg and selling on the other would earn before costs."""
 
@@ -35,8 +44,9 @@ class PairStatus(msgspec.Struct):
     state: str = ""
     spread_bps: dict[str, Figure] = {}
     edge_bps: Figure = None
+    closing_spread_bps: Figure = None  # what closing would cost now; None without an open trade
     books: dict[str, BookStatus] = {}
-    trade: dict[str, Any] | None = None
+    trade: TradeStatus | None = None
     position: dict[str, Figure] = {}
     thresholds: Thresholds = msgspec.field(default_factory=Thresholds)
 
@@ -44,6 +54,7 @@ class PairStatus(msgspec.Struct):
 class Status(msgspec.Struct):
     state: str = ""
     run_id: str = ""
+    simulated: bool = False
     mode: str = ""
     uptime_s: float = 0.0
     venues: dict[str, VenueStatus] = {}
@@ -53,6 +64,7 @@ class Status(msgspec.Struct):
     pnl_usd: Figure = None
     fees_usd: Figure = None
     last_latency: list[str] = []
+    halted: str = ""  # why no entry is allowed, "" when it is
 
 
 def read_status(reply: dict[str, Any]) -> Status:

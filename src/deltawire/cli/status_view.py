@@ -12,6 +12,8 @@ from deltawire.cli.status_reply import BookStatus, Figure, PairStatus, Status
 
 WIDE = 100
 _LATENCY_LINES = 6
+_GAUGE_CELLS = 25
+_GAUGE_BPS = 20.0  # the span of most edges, in bps
 
 
 def picture(status: Status, width: int) -> RenderableType:
@@ -32,9 +34,12 @@ def _headline(status: Status) -> Text:
     colour = {"running": "green", "paused": "yellow"}.get(status.state, "red")
     line = Text()
     line.append(f" {status.state or 'unknown'} ", style=f"bold reverse {colour}")
-    line.append(f"  {status.mode}  run {status.run_id}  up {status.uptime_s:.0f} s")
+    venues = "simulated venues" if status.simulated else "REAL MONEY"
+    line.append(f"  {status.mode}, {venues}  run {status.run_id}  up {status.uptime_s:.0f} s")
     line.append(f"  round trips {status.round_trips}", style="bold")
-    line.append(f"  PnL {money(status.pnl_usd)} USD  fees {money(status.fees_usd)} USD")
+    line.append(f"  PnL {usd(status.pnl_usd)} USD  fees {usd(status.fees_usd)} USD")
+    if status.halted:
+        line.append(f"\nno entries: {status.halted}", style="bold red")
     return line
 
 
@@ -56,14 +61,14 @@ def _venues(status: Status, width: int) -> Table:
             links,
         ]
         if width >= WIDE:
-            row.append(" ".join(f"{age_text(age)}" for age in venue.feed_age_ms.values()))
+            row.append(" ".join(age_text(age) for age in venue.feed_age_ms.values()))
         row.append(str(venue.orders))
         table.add_row(*row)
     return table
 
 
 def _pair(pair: PairStatus, width: int) -> Panel:
-    body = Group(_books(pair, width), _spreads(pair), _trade(pair))
+    body = Group(_books(pair, width), _spreads(pair), _gauge_of(pair), _trade(pair))
     return _panel(body, f"[bold]{pair.id}[/] {pair.state}")
 
 
@@ -92,27 +97,52 @@ def _levels(book: BookStatus, *, wide: bool) -> list[Text]:
 
 def _spreads(pair: PairStatus) -> Text:
     names = list(pair.books)
-    line = Text("spread ")
+    line = Text("spread", style="dim")
     for leg, key in enumerate(("buy_a", "buy_b")):
         where = f"buy {names[leg]}" if leg < len(names) else key
-        line.append(f" {where} ", style="dim")
-        line.append(f"{bps(pair.spread_bps.get(key))} bps", style="bold")
-    line.append("   edge ", style="dim")
-    line.append(f"{bps(pair.edge_bps)} bps", style="bold green" if _reached(pair) else "bold")
-    line.append(f"   enter at edge {bps(pair.thresholds.entry)}, exit at {bps(pair.thresholds.exit)}", style="dim")
+        line.append(f"  {where} ", style="dim")
+        line.append(f"{bps(pair.spread_bps.get(key))} bps", style="not dim bold")
     return line
 
 
-def _reached(pair: PairStatus) -> bool:
-    edge, entry = _number(pair.edge_bps), _number(pair.thresholds.entry)
-    return edge is not None and entry is not None and edge >= entry
+def _gauge_of(pair: PairStatus) -> Text:
+    """Show what decides next against its threshold: closing an open trade, or entering a new one."""
+    closing, entry, leave = (_number(n) for n in (pair.closing_spread_bps, pair.thresholds.entry, pair.thresholds.exit))
+    if closing is not None and leave is not None:
+        reached = closing <= leave
+        text = f"closing costs {bps(closing)} bps, close at {bps(leave)}"
+        return Text.assemble(gauge(closing, leave), " ", (text, "bold green" if reached else ""))
+    edge = _number(pair.edge_bps)
+    if edge is None or entry is None:
+        return Text("no edge: a book is missing or too thin", style="dim")
+    return Text.assemble(
+        gauge(edge, entry), " ", (f"edge {bps(edge)} bps, enter at {bps(entry)}", "bold green" if edge >= entry else "")
+    )
+
+
+def gauge(value: float, threshold: float, cells: int = _GAUGE_CELLS) -> Text:
+    """Draw a value and its threshold on one line, from _GAUGE_BPS below the threshold to as much above it."""
+
+    def cell(number: float) -> int:
+        share = (number - threshold + _GAUGE_BPS) / (2 * _GAUGE_BPS)
+        return min(cells - 1, max(0, int(share * cells)))
+
+    line = ["─"] * cells
+    line[cell(threshold)] = "┃"
+    at = cell(value)
+    line[at] = "●"
+    return Text.assemble(("".join(line[:at]), "dim"), ("●", "bold cyan"), ("".join(line[at + 1 :]), "dim"))
 
 
 def _trade(pair: PairStatus) -> Text:
-    if not pair.trade:
+    if pair.trade is None:
         return Text("no trade open", style="dim")
-    facts = (f"{name} {value}" for name, value in pair.trade.items() if not isinstance(value, dict | list))
-    return Text("trade  " + "  ".join(facts), style="yellow", overflow="ellipsis", no_wrap=True)
+    trade = pair.trade
+    words = (
+        f"{trade.phase}, bought on {trade.buy}, size {money(trade.size)}, entered at {bps(trade.entry_spread_bps)} bps"
+        f"{f', {trade.in_doubt} orders in doubt' if trade.in_doubt else ''}, trade {trade.trade_id}"
+    )
+    return Text(words, style="yellow", overflow="ellipsis", no_wrap=True)
 
 
 def _number(figure: Figure) -> float | None:
@@ -131,6 +161,12 @@ def bps(figure: Figure) -> str:
 def money(figure: Figure) -> str:
     """Show a price, size or amount as the bot wrote it."""
     return "-" if figure is None or figure == "" else str(figure)
+
+
+def usd(figure: Figure) -> str:
+    """Show an amount of money to a hundredth of a cent."""
+    number = _number(figure)
+    return "-" if number is None else f"{number:.4f}"
 
 
 def age_text(age_ms: Figure) -> str:

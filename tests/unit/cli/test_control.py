@@ -39,7 +39,8 @@ STATUS = {
                 },
                 "vest": {"bid": None, "ask": None, "bid_size": None, "ask_size": None, "age_ms": None, "valid": False},
             },
-            "trade": {"id": "t1", "size": "0.1"},
+            "closing_spread_bps": 4.5,
+            "trade": {"trade_id": "t1", "phase": "holding", "buy": "paradex", "size": "0.1", "entry_spread_bps": 21.5},
             "position": {"paradex": "0.1", "vest": "-0.1"},
             "thresholds": {"entry": 3, "exit": 2},
         }
@@ -138,7 +139,7 @@ def test_status_shows_what_the_bot_said_at_every_width(tmp_path, columns):
         result = runner.invoke(app, ["status", "--socket", str(running.path)], env={"COLUMNS": str(columns)})
     assert result.exit_code == 0, result.output
     assert all(len(line) <= columns for line in result.output.splitlines())
-    for shown in ("running", "paradex", "vest", "61800.1", "no book", "+7.25", "-9.50", "-0.1"):
+    for shown in ("running", "paradex", "vest", "61800.1", "no book", "+7.25", "-9.50", "-0.1", "+4.50", "+21.50"):
         assert shown in result.output, shown
 
 
