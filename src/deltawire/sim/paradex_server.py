@@ -6,7 +6,6 @@ Source: Paradex reference, sections 1, 5 and 9.1.
 
 import asyncio
 import ssl
-from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
@@ -28,13 +27,11 @@ from picows import (
 from deltawire.sim.clock import Timer
 from deltawire.sim.faults import Faults
 from deltawire.sim.market import Market
-from deltawire.sim.paradex_exchange import ParadexExchange
-from deltawire.sim.paradex_gateway import Gateway
-from deltawire.sim.paradex_rest import HttpAnswer, HttpCall, RestApi
+from deltawire.sim.paradex_gateway import VENUE
+from deltawire.sim.paradex_rest import HttpAnswer, HttpCall
 from deltawire.sim.paradex_rules import ParadexSimSettings
-from deltawire.sim.paradex_session import Session, Venue
-from deltawire.sim.paradex_streams import PACE_MS, VENUE, Streams
-from deltawire.sim.paradex_tokens import Tokens
+from deltawire.sim.paradex_session import Session
+from deltawire.sim.paradex_venue import ParadexVenue
 from deltawire.venues.contract import Clock, EventLog
 from deltawire.venues.paradex import sbe
 
@@ -42,7 +39,6 @@ LOOPBACK = "127.0.0.1"
 PREFIX = "/v1"
 FRAME_BYTES_MAX = 1 << 20
 SHUTDOWN_S = 0.5  # for answers on their way when the simulator stops
-STAMPS_SHOWN = 1_000  # newest orders in state()
 
 
 class ParadexSim:
@@ -52,46 +48,12 @@ class ParadexSim:
         self, *, clock: Clock, market: Market, faults: Faults, settings: ParadexSimSettings, log: EventLog
     ) -> None:
         self._clock = clock
-        self._settings = settings
         self._log = log
-        self._market = market
-        self._streams = Streams(clock, settings, faults)
-        self.exchange = ParadexExchange(
-            clock=clock,
-            settings=settings,
-            publish_book=self._streams.publish_book,
-            publish_private=self._streams.publish_private,
-        )
-        self._streams.bind(self.exchange)
-        self._gateway = Gateway(
-            clock=clock,
-            call_later=self._call_later,
-            exchange=self.exchange,
-            faults=faults,
-            settings=settings,
-            publish_private=self._streams.publish_private,
-        )
-        self._counters: Counter[str] = Counter()
-        self._venue = Venue(
-            clock=clock,
-            settings=settings,
-            exchange=self.exchange,
-            gateway=self._gateway,
-            tokens=Tokens(clock, settings, self.exchange.accounts),
-            streams=self._streams,
-            counters=self._counters,
-        )
-        self._rest = RestApi(self._venue)
-        self._sessions_made = 0
+        self._venue = ParadexVenue(clock=clock, call_later=_call_later, market=market, faults=faults, settings=settings)
+        self.exchange = self._venue.exchange
         self._sockets: set[_Socket] = set()
-        self._timers: dict[str, Timer] = {}
         self._runner: web.ServerRunner | None = None
         self._ws_server: asyncio.Server | None = None
-        for base in market.bases:
-            quote = market.last(VENUE, base)
-            if quote is not None:
-                self.exchange.on_quote(base, quote)
-        market.subscribe(VENUE, self.exchange.on_quote)
 
     def add_account(self, address: int, public_key: int, collateral_e8: int) -> None:
         """Open an account. public_key: the x-coordinate of the key that signs for it."""
@@ -99,11 +61,11 @@ class ParadexSim:
 
     async def start(self, tls: ssl.SSLContext, rest_port: int = 0, ws_port: int = 0) -> tuple[int, int]:
         """Listen on loopback and begin the timers; returns the REST and the WebSocket port."""
-        self._runner = web.ServerRunner(
-            web.Server(self._on_http, handler_cancellation=True), shutdown_timeout=SHUTDOWN_S
-        )
+        server = web.Server(self._on_http, handler_cancellation=True, access_log=None)
+        self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
         await web.TCPSite(self._runner, LOOPBACK, rest_port, ssl_context=tls).start()
+        settings = self._venue.settings
         self._ws_server = await ws_create_server(
             self._on_upgrade,
             LOOPBACK,
@@ -112,20 +74,17 @@ class ParadexSim:
             max_frame_size=FRAME_BYTES_MAX,
             enable_auto_ping=True,
             auto_ping_strategy=WSAutoPingStrategy.PING_PERIODICALLY,
-            auto_ping_idle_timeout=self._settings.ping_every_s,
-            auto_ping_reply_timeout=self._settings.pong_within_s,
+            auto_ping_idle_timeout=settings.ping_every_s,
+            auto_ping_reply_timeout=settings.pong_within_s,
         )
-        self._every("pace", PACE_MS / 1_000, self._streams.pace)
-        self._every("second", self._settings.funding_tick_s, self._on_second)
-        ports = self._runner.addresses[0][1], self._ws_server.sockets[0].getsockname()[1]
-        self._log.info("sim.started", venue=VENUE, rest_port=ports[0], ws_port=ports[1])
-        return ports
+        self._venue.start()
+        rest_at, ws_at = self._runner.addresses[0][1], self._ws_server.sockets[0].getsockname()[1]
+        self._log.info("sim.started", venue=VENUE, rest_port=rest_at, ws_port=ws_at)
+        return rest_at, ws_at
 
     async def stop(self) -> None:
         """End timers, connections and listeners; may be called without start, and twice."""
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        self._venue.stop()
         if self._ws_server is not None:
             self._ws_server.close()
             for socket in list(self._sockets):
@@ -139,48 +98,11 @@ class ParadexSim:
 
     def state(self) -> dict[str, Any]:
         """Return accounts, orders and counters for the control URL. No secret is in it."""
-        stamps = list(self._gateway.stamps)[-STAMPS_SHOWN:]
-        return {
-            **self.exchange.state(),
-            "connections": {
-                **self._counters,
-                "open": len(self._streams.connections),
-                "links": [sorted(connection.links()) for connection in self._streams.connections],
-                "deltas_lost": self._streams.deltas_lost,
-            },
-            "order_stamps": [
-                {
-                    "order_id": stamp.order_id,
-                    "client_id": stamp.client_id,
-                    "market": stamp.symbol,
-                    "read_mono_ns": stamp.read_mono_ns,
-                    "market_written_mono_ns": stamp.market_written_mono_ns,
-                }
-                for stamp in stamps
-            ],
-        }
-
-    # Timers
-
-    def _call_later(self, delay_s: float, fn: Callable[[], None], /) -> Timer:
-        return asyncio.get_running_loop().call_later(delay_s, fn)
-
-    def _every(self, name: str, interval_s: float, fn: Callable[[], None]) -> None:
-        def again() -> None:
-            self._timers[name] = self._call_later(interval_s, again)
-            fn()
-
-        self._timers[name] = self._call_later(interval_s, again)
-
-    def _on_second(self) -> None:
-        self.exchange.accrue_funding()
-        self._streams.publish_second()
-
-    # Sockets
+        return self._venue.state()
 
     async def _on_http(self, request: web.BaseRequest) -> web.StreamResponse:
         read_mono_ns = self._clock.mono_ns()
-        self._counters["http_requests"] += 1
+        self._venue.counters["http_requests"] += 1
         if not request.path.startswith(f"{PREFIX}/"):
             return web.Response(status=HTTPStatus.NOT_FOUND)
         body = await request.read()  # bounded by aiohttp at 1 MiB
@@ -198,7 +120,7 @@ class ParadexSim:
             if not answered.done():  # done: the client has gone meanwhile
                 answered.set_result(answer)
 
-        self._rest.handle(call, reply)
+        self._venue.rest.handle(call, reply)
         status, payload = await answered
         if status == 0:
             if request.transport is not None:
@@ -215,25 +137,24 @@ class ParadexSim:
         query = parse_qs(url.query)
         version = query.get("sbeSchemaVersion", [""])[0]
         asked = int(version) if version.isascii() and version.isdecimal() and len(version) <= 4 else -1
-        if query.get("sbeSchemaId") != [str(sbe.SCHEMA_ID)] or not 0 <= asked <= self._settings.sbe_version_max:
-            self._counters["upgrades_refused"] += 1
+        if query.get("sbeSchemaId") != [str(sbe.SCHEMA_ID)] or not 0 <= asked <= self._venue.settings.sbe_version_max:
+            self._venue.counters["upgrades_refused"] += 1
             response = WSUpgradeResponse.create_error_response(HTTPStatus.BAD_REQUEST, b"SBE schema not served")
             return WSUpgradeResponseWithListener(response, None)
-        return _Socket(self._venue, self._clock, self._next_number, self._sockets)
+        return _Socket(self._venue, self._clock, self._sockets)
 
-    def _next_number(self) -> int:
-        self._sessions_made += 1
-        return self._sessions_made
+
+def _call_later(delay_s: float, fn: Callable[[], None], /) -> Timer:
+    return asyncio.get_running_loop().call_later(delay_s, fn)
 
 
 class _Socket(WSListener):
     """One accepted WebSocket: picows on one side, a Session on the other."""
 
-    def __init__(self, venue: Venue, clock: Clock, number: Callable[[], int], sockets: "set[_Socket]") -> None:
+    def __init__(self, venue: ParadexVenue, clock: Clock, sockets: "set[_Socket]") -> None:
         super().__init__()
         self._venue = venue
         self._clock = clock
-        self._number = number
         self._sockets = sockets
         self._transport: WSTransport | None = None
         self._session: Session | None = None
@@ -243,7 +164,7 @@ class _Socket(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
         self._sockets.add(self)
-        self._session = Session(self._venue, self, self._number())
+        self._session = self._venue.connect(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         read_mono_ns = self._clock.mono_ns()

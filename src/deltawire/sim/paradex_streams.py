@@ -14,6 +14,7 @@ from deltawire.sim.faults import Fault, Faults
 from deltawire.sim.paradex_book import BookUpdate
 from deltawire.sim.paradex_channels import Channel
 from deltawire.sim.paradex_exchange import ParadexExchange
+from deltawire.sim.paradex_gateway import VENUE
 from deltawire.sim.paradex_market import SimMarket
 from deltawire.sim.paradex_rules import ParadexSimSettings
 from deltawire.sim.paradex_settlement import PrivateEvent
@@ -29,7 +30,6 @@ from deltawire.sim.paradex_views import (
 from deltawire.venues.contract import Clock
 from deltawire.venues.paradex import records, rpc, sbe, wire_json
 
-VENUE = "paradex"
 PACED_DEPTH = 15
 PACE_MS = 50  # the finest interval of a paced book; `pace` is called this often
 SILENCE_MS = 10_000  # of a silent_stream that names none

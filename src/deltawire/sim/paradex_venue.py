@@ -1,0 +1,113 @@
+"""The whole simulated Paradex without sockets: its parts put together; connections and the scheduler are handed in.
+
+`paradex_server` puts TLS sockets around it; a fault run on a virtual clock connects to it in memory.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from deltawire.sim.clock import CallLater, Timer
+from deltawire.sim.faults import Faults
+from deltawire.sim.market import Market
+from deltawire.sim.paradex_exchange import ParadexExchange
+from deltawire.sim.paradex_gateway import VENUE, Gateway
+from deltawire.sim.paradex_rest import RestApi
+from deltawire.sim.paradex_rules import ParadexSimSettings
+from deltawire.sim.paradex_session import Outlet, Session, Venue
+from deltawire.sim.paradex_streams import PACE_MS, Streams
+from deltawire.sim.paradex_tokens import Tokens
+from deltawire.venues.contract import Clock
+
+STAMPS_SHOWN = 1_000  # newest orders in state()
+
+
+class ParadexVenue:
+    """connect() for each WebSocket, rest.handle() for each request; start() and stop() its timers."""
+
+    def __init__(
+        self, *, clock: Clock, call_later: CallLater, market: Market, faults: Faults, settings: ParadexSimSettings
+    ) -> None:
+        self.settings = settings
+        self.counters: Counter[str] = Counter()
+        self._call_later = call_later
+        self._timers: dict[str, Timer] = {}
+        self._sessions_made = 0
+        self._streams = Streams(clock, settings, faults)
+        self.exchange = ParadexExchange(
+            clock=clock,
+            settings=settings,
+            publish_book=self._streams.publish_book,
+            publish_private=self._streams.publish_private,
+        )
+        self._streams.bind(self.exchange)
+        self._gateway = Gateway(
+            clock=clock,
+            call_later=call_later,
+            exchange=self.exchange,
+            faults=faults,
+            settings=settings,
+            publish_private=self._streams.publish_private,
+        )
+        self._parts = Venue(
+            clock=clock,
+            settings=settings,
+            exchange=self.exchange,
+            gateway=self._gateway,
+            tokens=Tokens(clock, settings, self.exchange.accounts),
+            streams=self._streams,
+            counters=self.counters,
+        )
+        self.rest = RestApi(self._parts)
+        for base in market.bases:
+            quote = market.last(VENUE, base)
+            if quote is not None:
+                self.exchange.on_quote(base, quote)
+        market.subscribe(VENUE, self.exchange.on_quote)
+
+    def connect(self, outlet: Outlet) -> Session:
+        """Open one WebSocket session. The caller has checked the SBE parameters."""
+        self._sessions_made += 1
+        return Session(self._parts, outlet, self._sessions_made)
+
+    def start(self) -> None:
+        self._every("pace", PACE_MS / 1_000, self._streams.pace)
+        self._every("second", self.settings.funding_tick_s, self._on_second)
+
+    def stop(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def state(self) -> dict[str, Any]:
+        """Return accounts, orders and counters as JSON. No secret is in it."""
+        return {
+            **self.exchange.state(),
+            "connections": {
+                **self.counters,
+                "open": len(self._streams.connections),
+                "links": [sorted(connection.links()) for connection in self._streams.connections],
+                "deltas_lost": self._streams.deltas_lost,
+            },
+            "order_stamps": [
+                {
+                    "order_id": stamps.order_id,
+                    "client_id": stamps.client_id,
+                    "market": stamps.symbol,
+                    "read_mono_ns": stamps.read_mono_ns,
+                    "market_written_mono_ns": stamps.market_written_mono_ns,
+                }
+                for stamps in list(self._gateway.stamps)[-STAMPS_SHOWN:]
+            ],
+        }
+
+    def _every(self, name: str, interval_s: float, fn: Callable[[], None]) -> None:
+        def again() -> None:
+            self._timers[name] = self._call_later(interval_s, again)
+            fn()
+
+        self._timers[name] = self._call_later(interval_s, again)
+
+    def _on_second(self) -> None:
+        self.exchange.accrue_funding()
+        self._streams.publish_second()
