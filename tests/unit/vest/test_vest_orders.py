@@ -14,7 +14,7 @@ from deltawire.core.money import E8
 from deltawire.core.order import OrderState
 from deltawire.core.types import ClientOrderId, Side
 from deltawire.venues.contract import Refused
-from deltawire.venues.vest import rest, wire, ws
+from deltawire.venues.vest import rest, tracking, wire, ws
 
 SIZE_E8 = E8 // 100
 FILLED = FilledTotal(SIZE_E8, 700 * E8, E8 // 4)
@@ -48,6 +48,25 @@ async def test_a_fill_that_overtakes_the_answer_is_counted_once():
         assert b.kinds(prepared) == ["Sent", "Acked", "FilledTotal", "Closed"]
         await asyncio.sleep(5)
         assert len(b.events(prepared)) == 4
+
+
+@virtual
+async def test_an_order_the_stream_showed_first_is_acknowledged_once():
+    async with started() as b:
+        prepared = b.submit(Fate(answer_s=0.5, first_event_s=0.1, gap_s=1.0))
+        await until(lambda: b.order(prepared).is_final)
+        assert b.kinds(prepared) == ["Sent", "Acked", "FilledTotal", "Closed"]
+
+
+@virtual
+async def test_an_order_the_stream_showed_is_read_when_neither_answer_nor_end_come():
+    async with started() as b:
+        prepared = b.submit(Fate(answer="lost", answer_s=3.0, first_event_s=0.1, events=("NEW",)))
+        await until(lambda: b.order(prepared).state is OrderState.OPEN)
+        order = b.vest.orders[prepared.correlator]
+        order.fate.repeats = 0
+        b.vest.move(order, wire.FILLED)
+        await until(lambda: b.order(prepared).is_final, within_s=1)
 
 
 @virtual
@@ -173,6 +192,28 @@ async def test_an_order_of_an_earlier_run_is_aged_by_its_nonce():
 
 
 @virtual
+async def test_rows_of_other_nonces_are_not_believed_to_be_the_order():
+    async with started() as b:
+        prepared = b.submit(Fate(answer="never", answer_s=0.1))
+        await asyncio.sleep(8)
+        nonce = prepared.correlator + 1
+        row = wire.OrderRow("0x1", SYMBOL, is_buy=True, size="0.0100", status=wire.FILLED, nonce=nonce)
+        row.avg_filled_price = "70000.00"
+        b.vest.failing["GET /orders"] = deque([(200, rest.answer([row]))])
+        assert await b.look_up(prepared) is None
+
+
+def test_a_refused_row_does_not_hide_a_live_one_with_the_same_nonce():
+    refused = wire.OrderRow("0x1", SYMBOL, is_buy=True, size="0.01", status=wire.REJECTED, nonce=5, code=3015)
+    filled = wire.OrderRow("0x2", SYMBOL, is_buy=True, size="0.01", status=wire.FILLED, nonce=5, post_time=9)
+    filled.avg_filled_price = "70000.123456789"
+    report = tracking.report(None, [refused, filled])
+    assert report is not None
+    assert (report.venue_order_id, report.filled_e8) == ("0x2", SIZE_E8)
+    assert report.notional_e8 == 70_000_123_457  # digits of the average below 1e-8 are cut, the product is rounded
+
+
+@virtual
 async def test_a_look_up_the_venue_refuses_raises_and_does_not_say_absent():
     async with started() as b:
         prepared = b.submit()
@@ -205,6 +246,9 @@ async def test_an_order_that_found_no_connection_at_all_was_never_sent():
         await until(lambda: b.order(prepared).is_final)
         assert b.events(prepared) == [Sent(), NotSent("did not open")]
         assert b.order(prepared).state is OrderState.NEVER
+        b.vest.open_sockets(private=True)[0].end(1012)
+        await asyncio.sleep(5)
+        assert b.vest.calls.count("GET /orders") == 0  # there is nothing to read
 
 
 @virtual
@@ -301,7 +345,7 @@ async def test_a_refusal_in_the_answer_after_the_stream_showed_the_order_is_an_a
         prepared = b.submit(Fate(answer_s=0.5, first_event_s=0.1, events=("NEW",)))
         await until(lambda: b.order(prepared).state is OrderState.OPEN)
         desk = b.adapter._desk
-        tracked = desk._by_client_id[prepared.request.client_id]
+        tracked = desk._registry.by_client_id(prepared.request.client_id)
         desk._on_refusal(tracked, rest.VenueError(400, 1111, "Bad decimals"))
         assert b.order(prepared).state is OrderState.OPEN
         assert b.log.named("vest.order.alarm")

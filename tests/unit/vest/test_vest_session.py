@@ -98,6 +98,14 @@ async def test_start_refuses_a_changed_shape_and_names_the_field(call, body, fie
 
 
 @virtual
+async def test_start_refuses_a_leverage_that_was_not_taken():
+    b = Bench(leverage=20)
+    b.vest.failing["POST /account/leverage"] = deque([(200, b'{"symbol":"BTC-PERP","value":10}')])
+    with pytest.raises(Refused, match="asked BTC-PERP 20, got BTC-PERP 10"):
+        await b.start()
+
+
+@virtual
 async def test_registration_is_tried_three_times_while_the_edge_fails():
     b = Bench()
     b.vest.failing["POST /register"] = deque([(530, b"<html>"), HttpFailure("lost", maybe_sent=True)])
@@ -254,6 +262,15 @@ async def test_reconnects_are_paced_while_the_venue_is_away():
         assert 10 <= len(failed) <= 20
         b.vest.ws_down = False
         await until(lambda: b.vest.open_sockets(private=False), within_s=6)
+
+
+@virtual
+async def test_a_socket_that_lived_a_while_is_replaced_quickly_again():
+    async with started() as b:
+        for _ in range(8):
+            await asyncio.sleep(31)
+            b.vest.open_sockets(private=False)[0].end(1012)
+            await until(lambda: b.vest.open_sockets(private=False), within_s=0.6)
 
 
 @virtual

@@ -5,7 +5,6 @@ stays silent, GET /orders; tracking.py turns it into events. Source: Vest API v2
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Coroutine
 from functools import partial
 
@@ -16,14 +15,11 @@ from deltawire.net.api import HttpFailure, HttpPool, HttpResponse
 from deltawire.venues.contract import Clock, DecodeError, EventLog, OrderReport, PreparedOrder, VenueSink
 from deltawire.venues.vest import errors, formatting, rest, signing, tracking, wire
 from deltawire.venues.vest.account import Account, needs_registration, split_rest_url
+from deltawire.venues.vest.registry import Registry
 from deltawire.venues.vest.rest import VenueError
 from deltawire.venues.vest.settings import VestSettings
 from deltawire.venues.vest.tracking import OrderNews, TrackedOrder
 
-# Days of orders at the venue's 5 a second are far more, but only recent ones can still get news.
-TRACKED_ORDERS_MAX = 4_096
-# Events that name an id no answer has named yet and carry no nonce; one order in flight a connection makes a few.
-EARLY_EVENTS_MAX = 64
 _MS_NS = 1_000_000
 
 
@@ -61,10 +57,7 @@ class OrderDesk:
         self._target = split_rest_url(settings.rest_url)[1] + "/orders"
         self._headers = b""
         self.refresh_headers()
-        self._by_nonce: OrderedDict[int, TrackedOrder] = OrderedDict()
-        self._by_client_id: dict[ClientOrderId, TrackedOrder] = {}
-        self._by_venue_id: dict[str, TrackedOrder] = {}
-        self._early: OrderedDict[str, list[wire.OrderEvent]] = OrderedDict()
+        self._registry = Registry(log)
         self._tasks: set[asyncio.Task[None]] = set()
         self._polling: set[int] = set()
         self._timers: dict[int, asyncio.TimerHandle] = {}
@@ -111,7 +104,7 @@ class OrderDesk:
 
     def submit(self, prepared: PreparedOrder) -> None:
         """Write the order on an idle warm connection; with none idle, open one in a task."""
-        order = self._track(prepared)
+        order = self._registry.add(prepared, gap=not self._stream_up)
         stamps = prepared.stamps
         stamps.transport = "https"
         written = self._pool.post_now(self._target, self._headers, prepared.payload, partial(self._on_answer, order))
@@ -129,14 +122,14 @@ class OrderDesk:
 
     def cancel(self, client_id: ClientOrderId) -> None:
         """Ask for the end of an order. MARKET orders never rest, so mostly this only reads how it ended."""
-        order = self._by_client_id.get(client_id)
+        order = self._registry.by_client_id(client_id)
         if order is None or order.closed:
             return
         self._spawn(self._cancel(order))
 
     async def look_up(self, client_id: ClientOrderId, correlator: int) -> OrderReport | None:
         """Read an order by its nonce. None only when it is too old to appear any more; raises when that is not so."""
-        order = self._by_client_id.get(client_id)
+        order = self._registry.by_client_id(client_id)
         rows = await self._account.orders_by_nonce(correlator)
         if order is not None:
             rows = [row for row in rows if tracking.is_ours(order, row)]
@@ -156,18 +149,15 @@ class OrderDesk:
     def on_stream(self, *, up: bool) -> None:
         """Take note of the private stream: while it is down nothing is told, so unfinished orders are read."""
         self._stream_up = up
-        for order in self._by_nonce.values():
-            if not order.closed:
-                order.gap = True
-                if up:
-                    self._poll_after(order, 0)
+        for order in self._registry.unfinished():
+            order.gap = True
+            if up:
+                self._poll_after(order, 0)
 
     def on_order_event(self, event: wire.OrderEvent, received_mono_ns: int) -> None:
-        order = self._find(event)
-        if order is None:
-            self._keep_early(event)
-            return
-        self._learn(order, event, received_mono_ns, is_row=False)
+        order = self._registry.find(event)
+        if order is not None:
+            self._learn(order, event, received_mono_ns, is_row=False)
 
     # Answers.
 
@@ -197,10 +187,10 @@ class OrderDesk:
         if order.venue_order_id and order.venue_order_id != venue_order_id:
             self._alarm(order, f"answered as {venue_order_id[:80]}, known as {order.venue_order_id[:80]}")
         told, order.venue_order_id = order.venue_order_id, venue_order_id
-        self._by_venue_id[venue_order_id] = order
+        self._registry.name(order)
         if not told and not order.closed:
             self._tell(order, Acked(VenueOrderId(venue_order_id)))
-        for event in self._early.pop(venue_order_id, ()):
+        for event in self._registry.take_early(venue_order_id):
             self._learn(order, event, order.stamps.reply_mono_ns, is_row=False)
         if not order.closed:
             self._poll_after(order, self._settings.fill_poll_after_ms if self._stream_up else 0)
@@ -304,8 +294,7 @@ class OrderDesk:
     def _learn(self, order: TrackedOrder, news: OrderNews, received_mono_ns: int, *, is_row: bool) -> None:
         told_e8 = order.told_e8
         learned = tracking.learn(order, news, is_row=is_row)
-        if order.venue_order_id:
-            self._by_venue_id[order.venue_order_id] = order
+        self._registry.name(order)
         if order.told_e8 > told_e8:
             order.stamps.filled_mono_ns = received_mono_ns
         for event in learned.events:
@@ -323,53 +312,6 @@ class OrderDesk:
             self._poll_after(order, self._settings.fill_poll_after_ms)
 
     # Bookkeeping.
-
-    def _track(self, prepared: PreparedOrder) -> TrackedOrder:
-        request = prepared.request
-        order = TrackedOrder(
-            client_id=request.client_id,
-            nonce=prepared.correlator,
-            symbol=request.instrument.symbol,
-            side=request.side,
-            size_e8=request.size_e8,
-            signed_unix_ms=prepared.signed_unix_ms,
-            stamps=prepared.stamps,
-            gap=not self._stream_up,
-        )
-        if order.nonce in self._by_nonce or order.client_id in self._by_client_id:
-            raise ValueError(f"submitted before: {order.client_id}, nonce {order.nonce}")  # I3
-        self._by_nonce[order.nonce] = self._by_client_id[order.client_id] = order
-        if len(self._by_nonce) > TRACKED_ORDERS_MAX:
-            self._forget_oldest()
-        return order
-
-    def _forget_oldest(self) -> None:
-        """Drop the oldest finished order; unfinished ones stay, however old."""
-        nonce = next((found.nonce for found in self._by_nonce.values() if found.closed), None)
-        if nonce is None:
-            self._log.error("vest.orders.none_finished", tracked=len(self._by_nonce))
-            return
-        order = self._by_nonce.pop(nonce)
-        self._by_client_id.pop(order.client_id, None)
-        self._by_venue_id.pop(order.venue_order_id, None)
-
-    def _find(self, event: wire.OrderEvent) -> TrackedOrder | None:
-        order = self._by_venue_id.get(event.id)
-        if order is None and event.nonce is not None:
-            order = self._by_nonce.get(event.nonce)
-        return order if order is not None and tracking.is_ours(order, event) else None
-
-    def _keep_early(self, event: wire.OrderEvent) -> None:
-        """Hold an event that names no order of ours yet; the answer that names its id may still be on its way."""
-        if event.order_type == "LIQUIDATION":
-            self._log.error("vest.liquidation", symbol=event.symbol, size=event.size, status=event.status)
-            return
-        self._log.info("vest.order.unknown_event", id=event.id[:80], status=event.status[:40], nonce=event.nonce)
-        if event.nonce is not None:
-            return  # every order of ours is known by its nonce before its bytes leave: this is another client's
-        self._early.setdefault(event.id, []).append(event)
-        while sum(map(len, self._early.values())) > EARLY_EVENTS_MAX:
-            self._early.popitem(last=False)
 
     def _tell(self, order: TrackedOrder, event: OrderEvent) -> None:
         self._sink.on_order(order.client_id, event)
