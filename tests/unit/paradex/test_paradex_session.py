@@ -1,0 +1,179 @@
+"""The adapter's start, reconnects, token and end, against a venue in memory."""
+
+import asyncio
+
+import orjson
+import pytest
+from tests.unit.paradex.paradex_fake import E8
+from tests.unit.paradex.paradex_rig import BTC, ETH, KEY, SETTINGS, make_rig
+
+from deltawire.core.events import NotSent
+from deltawire.venues.contract import DecodeError, Refused, Venue
+from deltawire.venues.paradex import signing
+from deltawire.venues.paradex.settings import ParadexSettings
+
+
+def test_the_adapter_is_a_venue():
+    venue: Venue = make_rig(SETTINGS).venue
+    assert venue.name == "paradex"
+    assert not venue.ready
+
+
+async def test_start_arms_cancel_on_disconnect_before_it_is_ready(rig):
+    assert rig.venue.ready
+    connection = rig.fake.order_connection
+    assert connection.armed
+    assert connection.methods == ["auth", "order.cancel_on_disconnect", "subscribe", "subscribe", "subscribe"]
+    assert connection.channels == {"orders.ALL", "fills.ALL", "positions"}
+    assert rig.fake.data_connection.channels == {
+        f"{prefix}.{symbol}{suffix}"
+        for symbol in (BTC, ETH)
+        for prefix, suffix in (("bbo", ""), ("order_book", ".deltas"))
+    }
+    assert set(rig.sink.links) == {("market data", True), ("orders", True)}
+
+
+async def test_without_confirmed_cancel_on_disconnect_start_fails_and_nothing_stays_open(unstarted):
+    unstarted.fake.confirms_cancel_on_disconnect = False
+    with pytest.raises(DecodeError):
+        await unstarted.venue.start(unstarted.sink)
+    assert not unstarted.venue.ready
+    assert not any(connection.is_open for connection in unstarted.fake.connections)
+    assert unstarted.fake.http_closed
+
+
+async def test_after_a_reconnect_it_is_not_ready_until_cancel_on_disconnect_is_confirmed_again(rig):
+    rig.fake.confirms_cancel_on_disconnect = False
+    rig.fake.order_connection.lose()
+    await rig.sink.until(lambda: len(rig.fake.connections) >= 4)  # it keeps trying
+    assert not rig.venue.ready
+    client_id = rig.submit()
+    assert rig.sink.of(client_id) == [NotSent("the order link is not ready")]
+    assert client_id not in rig.fake.orders
+    rig.fake.confirms_cancel_on_disconnect = True
+    await rig.sink.until(lambda: rig.venue.ready)
+    assert rig.fake.order_connection.armed
+    assert rig.sink.links[-1] == ("orders", True)
+
+
+async def test_instruments_come_from_the_venue_with_the_accounts_own_fee(rig):
+    instrument = rig.venue.instrument(BTC)
+    assert (instrument.price_tick_e8, instrument.size_step_e8, instrument.notional_min_e8) == (E8 // 10, 1_000, 10 * E8)
+    assert instrument.fee_rate_taker_e8 == 35_000
+    with pytest.raises(KeyError):
+        rig.venue.instrument("DOGE-USD-PERP")
+
+
+async def test_without_an_account_fee_the_markets_fee_is_taken(unstarted):
+    unstarted.fake.fee_info = False
+    await unstarted.venue.start(unstarted.sink)
+    assert unstarted.venue.instrument(BTC).fee_rate_taker_e8 == 45_000
+
+
+@pytest.mark.parametrize("symbol", ["NOPE-USD-PERP", "RFQ-USD-PERP"])
+async def test_a_symbol_that_cannot_be_traded_is_refused_at_start(symbol):
+    rig = make_rig(SETTINGS).restart_with(symbols=(symbol,))
+    with pytest.raises(ValueError, match=symbol):
+        await rig.venue.start(rig.sink)
+    assert rig.fake.connections == []
+
+
+async def test_a_wrong_key_is_refused_at_start_with_the_venues_code():
+    rig = make_rig(SETTINGS)
+    rig.fake.public_key += 1
+    with pytest.raises(Refused) as caught:
+        await rig.venue.start(rig.sink)
+    assert caught.value.code == "STARKNET_SIGNATURE_VERIFICATION_FAILED"
+
+
+async def test_reads_translate_the_account(rig):
+    assert [(p.symbol, p.size_e8, p.entry_price_e8) for p in await rig.venue.positions()] == [
+        (BTC, -E8 // 2, 10_000_012_345_678)
+    ]
+    balance = await rig.venue.balance()
+    assert (balance.equity_e8, balance.free_e8) == (1000 * E8 + E8 // 2, 900 * E8 + E8 // 4)
+
+
+async def test_open_orders_are_read_with_their_client_id(rig):
+    client_id = rig.submit()
+    await rig.until_kinds(client_id, "Sent", "Acked")
+    (order,) = await rig.venue.open_orders()
+    assert (order.client_id, order.symbol, order.leaves_e8) == (client_id, BTC, E8 // 100)
+
+
+async def test_a_token_refused_early_is_renewed_once_and_the_read_repeated(rig):
+    rig.fake.refuse_tokens = 1
+    before = rig.fake.tokens_made
+    await rig.venue.balance()
+    assert rig.fake.tokens_made == before + 1
+    rig.fake.refuse_tokens = 2
+    with pytest.raises(Refused):
+        await rig.venue.balance()
+
+
+async def test_the_token_is_renewed_in_the_background(unstarted):
+    rig = unstarted.restart_with(token_refresh_s=0.02)
+    await rig.venue.start(rig.sink)
+    await rig.sink.until(lambda: rig.fake.tokens_made >= 4)
+    await rig.venue.close()
+
+
+async def test_a_reconnect_with_a_dead_token_fetches_a_new_one(rig):
+    rig.fake.tokens.clear()
+    rig.fake.order_connection.lose()
+    await rig.sink.until(lambda: rig.sink.links[-2:] == [("orders", False), ("orders", True)])
+    assert rig.fake.tokens_made == 2
+
+
+async def test_failed_reconnects_are_tried_again(rig):
+    rig.fake.refuse_connects = 3
+    rig.fake.data_connection.lose()
+    await rig.sink.until(lambda: rig.sink.links[-1] == ("market data", True) and rig.venue.book(BTC).valid)
+    assert rig.fake.refuse_connects == 0
+
+
+async def test_reconnects_stop_at_the_budget():
+    rig = make_rig(SETTINGS).restart_with(connects_max=3)
+    await rig.venue.start(rig.sink)
+    rig.fake.refuse_connects = 1_000
+    rig.fake.order_connection.lose()
+    await rig.sink.until(lambda: any(line[1] == "paradex.ws.connect_budget_used_up" for line in rig.log.lines))
+    assert 1_000 - rig.fake.refuse_connects == 3
+    await rig.venue.close()
+
+
+async def test_a_clean_close_disarms_and_ends_everything(rig):
+    tasks_before = len(asyncio.all_tasks())
+    connection = rig.fake.order_connection
+    await rig.venue.close()
+    assert connection.methods[-1] == "order.cancel_on_disconnect"
+    assert not connection.armed
+    assert not any(known.is_open for known in rig.fake.connections)
+    assert rig.fake.http_closed
+    assert tasks_before > 1
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_close_with_an_order_open_leaves_the_protection_on(rig):
+    client_id = rig.submit()
+    await rig.until_kinds(client_id, "Sent", "Acked")
+    await rig.venue.close()
+    assert rig.fake.cancelled_by_disconnect == [client_id]
+
+
+async def test_no_secret_reaches_the_log_or_a_repr(rig):
+    prepared = rig.prepare()
+    rig.venue.submit(prepared)
+    await rig.until_kinds(prepared.request.client_id, "Sent", "Acked")
+    rig.fake.order_connection.lose()
+    await rig.sink.until(lambda: rig.sink.links[-1] == ("orders", True))
+    shown = f"{rig.log.lines!r} {prepared!r} {rig.settings!r} {rig.sink.orders!r}"
+    signature = signing.decode_signature(orjson.loads(prepared.payload)["params"]["signature"])
+    for secret in (f"{KEY:x}", "jwt-", str(signature.r), str(signature.s)):
+        assert secret not in shown
+
+
+def test_settings_defaults_fit_together():
+    settings = ParadexSettings("https://h/v1", "wss://h/v1", "0x1", SETTINGS.private_key, (BTC,))
+    assert settings.token_refresh_s < 300
+    assert settings.reply_timeout_s < settings.recv_window_ms / 1000
