@@ -83,7 +83,7 @@ def run_demo(options: DemoOptions) -> int:
             _say(str(e))
             if e.child is not None:
                 _say(f"the last lines of {e.child.log}:\n{e.child.last_lines()}")
-            return exits.FAILED
+            return 128 + interrupts.last if interrupts.seen else exits.FAILED
         except KeyboardInterrupt:
             _say("interrupted twice: children were ended at once, nothing is certain about their last orders")
             return exits.INTERRUPTED
