@@ -52,6 +52,7 @@ class Link:
         self._closing = False
         self._close_code = 0
         self._heard_mono_ns = 0
+        self._answered = False  # a frame came after the last PING
         self._command_id = 0
 
     async def start(self) -> None:
@@ -92,6 +93,7 @@ class Link:
 
     def on_text(self, payload: memoryview, received_mono_ns: int) -> None:
         self._heard_mono_ns = received_mono_ns
+        self._answered = True
         self._owner.on_frame(payload, received_mono_ns)
 
     def on_binary(self, payload: memoryview, received_mono_ns: int) -> None:
@@ -146,7 +148,7 @@ class Link:
 
     async def _beat_until_over(self) -> None:
         settings = self._settings
-        self.send(ws.ping(self.next_id()))
+        self._ping()
         while not self._over.is_set():
             try:
                 async with asyncio.timeout(settings.ping_interval_s):
@@ -158,6 +160,10 @@ class Link:
                     self.reconnect(f"no frame for {silent_s:.0f} s")
                     await self._over.wait()
                     return
-                if silent_s < settings.ping_interval_s:
-                    self._backoff.reset()  # alive for a whole interval: it has proved itself
-                self.send(ws.ping(self.next_id()))
+                if self._answered:
+                    self._backoff.reset()  # open for a whole interval and speaking: it has proved itself
+                self._ping()
+
+    def _ping(self) -> None:
+        self._answered = False
+        self.send(ws.ping(self.next_id()))
