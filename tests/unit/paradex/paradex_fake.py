@@ -159,6 +159,7 @@ class FakeParadex:
     refuse_connects: int = 0
     unreachable: set[str] = field(default_factory=set)  # REST paths that do not answer
     refuse_tokens: int = 0  # private reads to answer with INVALID_TOKEN
+    refusals: dict[str, str] = field(default_factory=dict)  # REST path -> code to refuse with
     cancelled_by_disconnect: list[str] = field(default_factory=list)
     fee_info: bool = True
     http_closed: bool = False
@@ -351,6 +352,8 @@ class FakeParadex:
         self.http_closed = True
 
     def _route(self, method: str, path: str, query: dict[str, str], headers: Mapping[str, str]) -> tuple[int, bytes]:
+        if path in self.refusals:
+            return 400, rest.error_body(self.refusals[path], "as the test wants it")
         if path.startswith("/auth/"):
             return self._auth(path, headers)
         public = {

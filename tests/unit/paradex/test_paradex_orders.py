@@ -125,6 +125,15 @@ async def test_a_lost_socket_puts_every_unfinished_order_in_doubt_once(rig):
     assert rig.fake.cancelled_by_disconnect == open_ids
 
 
+async def test_an_order_in_doubt_by_timeout_is_not_put_in_doubt_again_by_the_lost_socket(rig):
+    rig.fake.on_create = silent
+    client_id = rig.submit()
+    await rig.until_kinds(client_id, "Sent", "InDoubt")
+    rig.fake.order_connection.lose()
+    await rig.sink.until(lambda: rig.sink.links[-2:] == [("orders", False), ("orders", True)])
+    assert rig.sink.kinds(client_id) == ["Sent", "InDoubt"]
+
+
 async def test_with_no_connection_an_order_is_not_sent(rig):
     rig.fake.refuse_connects = 1_000
     rig.fake.order_connection.lose()
@@ -339,6 +348,13 @@ async def test_look_up_that_cannot_ask_everywhere_raises_and_never_says_none(rig
 async def test_look_up_refused_for_another_reason_raises(rig):
     rig.fake.refuse_tokens = 1_000
     with pytest.raises(Refused):
+        await look_up(rig, "x-1")
+
+
+@pytest.mark.parametrize("path", ["/orders/by_client_id/x-1", "/orders-history", "/fills"])
+async def test_look_up_refused_in_one_place_raises_though_the_others_know_nothing(rig, path):
+    rig.fake.refusals[path] = "VALIDATION_ERROR"
+    with pytest.raises(Refused, match="VALIDATION_ERROR"):
         await look_up(rig, "x-1")
 
 

@@ -1,16 +1,31 @@
 """The adapter's start, reconnects, token and end, against a venue in memory."""
 
 import asyncio
+import random
 
 import orjson
 import pytest
-from tests.unit.paradex.paradex_fake import E8
+from tests.unit.paradex.paradex_fake import CHAIN_ID, E8, MemoryLog
 from tests.unit.paradex.paradex_rig import BTC, ETH, KEY, SETTINGS, make_rig
 
 from deltawire.core.events import NotSent
+from deltawire.net.backoff import Backoff
 from deltawire.venues.contract import DecodeError, Refused, Venue
 from deltawire.venues.paradex import signing
+from deltawire.venues.paradex.http import HttpCaller
 from deltawire.venues.paradex.settings import ParadexSettings
+from deltawire.venues.paradex.signing import Signer
+from deltawire.venues.paradex.tokens import TokenKeeper
+
+
+class HandClock:
+    now_ns = 10**12
+
+    def mono_ns(self) -> int:
+        return self.now_ns
+
+    def unix_ns(self) -> int:
+        return self.now_ns
 
 
 def test_the_adapter_is_a_venue():
@@ -123,6 +138,38 @@ async def test_a_reconnect_with_a_dead_token_fetches_a_new_one(rig):
     rig.fake.order_connection.lose()
     await rig.sink.until(lambda: rig.sink.links[-2:] == [("orders", False), ("orders", True)])
     assert rig.fake.tokens_made == 2
+
+
+async def test_a_late_word_of_an_old_connection_does_not_touch_the_new_one(rig):
+    old = rig.fake.order_connection
+    old.lose()
+    await rig.sink.until(lambda: rig.sink.links[-2:] == [("orders", False), ("orders", True)])
+    told = len(rig.sink.links)
+    old.handler.on_text(memoryview(b"not even JSON"), 1)
+    old.handler.on_closed(1006, "again")
+    assert rig.venue.ready
+    assert len(rig.sink.links) == told
+    client_id = rig.submit()
+    await rig.until_kinds(client_id, "Sent", "Acked")
+
+
+async def test_a_token_past_its_age_is_replaced_before_use():
+    fake = make_rig(SETTINGS).fake
+    clock = HandClock()
+    keeper = TokenKeeper(
+        SETTINGS,
+        http=HttpCaller(fake, SETTINGS.rest_url, 1.0),
+        signer=Signer(SETTINGS.private_key, SETTINGS.account_address, CHAIN_ID),
+        clock=clock,
+        log=MemoryLog(),
+        backoff=Backoff(1.0, 1.0, rng=random.Random(1)),
+    )
+    first = await keeper.current()
+    clock.now_ns += int(SETTINGS.token_refresh_s * 1e9)
+    assert await keeper.current() == first
+    clock.now_ns += 1
+    assert await keeper.current() != first
+    assert fake.tokens_made == 2
 
 
 async def test_failed_reconnects_are_tried_again(rig):
