@@ -53,13 +53,13 @@ venues:
     rest_url: $paradex_rest_url
     ws_url: $paradex_ws_url
     $ca_line
-    recv_window_ms: 5000       # the venue drops an order that reaches it later than this after its signature
+    recv_window_ms: 1500       # the venue drops an order that reaches it later than this after its signature
   vest:
     # Production: https://server-prod.hz.vestmarkets.com/v2 and wss://ws-prod.hz.vestmarkets.com/ws-api?version=1.0
     rest_url: $vest_rest_url
     ws_url: $vest_ws_url
     $ca_line
-    recv_window_ms: 5000
+    recv_window_ms: 1500
     pool:                      # warm HTTPS connections that carry the orders
       connections: 2           # one for an order, one for a repair behind it
       keepalive_s: 10          # an idle connection is used once in this time, so that it stays open
@@ -94,7 +94,7 @@ limits:                        # every order passes these; closing and hedging a
     paradex: 1500
     vest: 1500
   book_spread_bps_max: 20      # a wider book allows no entry
-  max_unhedged_ms: 3000        # one leg alone for longer than this is an alarm
+  max_unhedged_ms: 5000        # one leg alone for longer than this is an alarm
   max_repairs: 2               # tries to fill the missing leg before the other one is given back
   reply_timeout_ms: 1500       # without an answer by then, an order is in doubt and is looked up
   emergency_slippage_bps: 50   # the wider, still finite cap of a repair's last resort and of an unwind

@@ -74,14 +74,14 @@ class ParadexConfig(Section):
     ws_url: f.WssUrl
     ca_file: f.CaFile | None = None  # trust this CA instead of the system's
     # How long after its signature the venue still takes an order: a late order is dropped, not filled late.
-    recv_window_ns: f.RecvWindow = Field(default=5000 * _MS_NS, alias="recv_window_ms")
+    recv_window_ns: f.RecvWindow = Field(default=1500 * _MS_NS, alias="recv_window_ms")
 
 
 class VestConfig(Section):
     rest_url: f.HttpsUrl
     ws_url: f.WssUrl
     ca_file: f.CaFile | None = None
-    recv_window_ns: f.RecvWindow = Field(default=5000 * _MS_NS, alias="recv_window_ms")
+    recv_window_ns: f.RecvWindow = Field(default=1500 * _MS_NS, alias="recv_window_ms")
     pool: PoolConfig = PoolConfig()
 
 
@@ -159,7 +159,7 @@ class LimitsConfig(Section):
         default_factory=lambda: dict.fromkeys(VENUES, int(_QUOTE_AGE_MS) * _MS_NS), alias="quote_age_ms_max"
     )
     book_spread_max_e8: f.Bps = Field(default=20 * 10**4, alias="book_spread_bps_max")
-    unhedged_ns_max: f.PositiveMs = Field(default=3000 * _MS_NS, alias="max_unhedged_ms")
+    unhedged_ns_max: f.PositiveMs = Field(default=5000 * _MS_NS, alias="max_unhedged_ms")
     repairs_max: f.UpTo10 = Field(default=2, alias="max_repairs")
     reply_timeout_ns: f.PositiveMs = Field(default=1500 * _MS_NS, alias="reply_timeout_ms")
     emergency_e8: f.Slippage = Field(default=50 * 10**4, alias="emergency_slippage_bps")

@@ -1,0 +1,141 @@
+"""Real processes over real TLS: `deltawire sim`, `deltawire run`, their control sockets. Used by the end-to-end tests.
+
+The market is held at a spread the test chooses, so a test decides when the bot enters and when it leaves.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+from deltawire.cli.control_client import NotRunning, ask
+from deltawire.cli.demo_files import Ready, read_ready, write_bot_files
+from deltawire.cli.venue_books import venue_books
+from deltawire.journal.check import check_journal
+from deltawire.journal.records import Record
+from deltawire.journal.segments import read
+
+WITHIN_S = 30.0
+POLL_S = 0.02
+
+
+def wait_until(done: Callable[[], Any], what: str, within_s: float = WITHIN_S) -> Any:
+    """Poll until done() is true and return what it returned; fail naming what was waited for."""
+    deadline = time.monotonic() + within_s
+    while True:
+        got = done()
+        if got:
+            return got
+        assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
+        time.sleep(POLL_S)  # waits for another process; there is no clock to move
+
+
+class Rig:
+    """One simulator and, one after the other, the bots that trade on it."""
+
+    def __init__(self, folder: Path, sim_yaml: str = "") -> None:
+        self.folder = folder
+        self._cleanup = ExitStack()
+        (folder / "sim.yaml").write_text(f"seed: 1\n{sim_yaml}")
+        ready_file = folder / "ready.json"
+        self.sim = self._spawn(
+            "sim", "--config", str(folder / "sim.yaml"), "--ready-file", str(ready_file), log=folder / "sim.log"
+        )
+        self.ready: Ready = wait_until(lambda: read_ready(ready_file), "the simulators are ready")
+        self.spread(0)
+        (folder / "bot").mkdir()
+        self.config, self.socket = write_bot_files(folder / "bot", self.ready, self._cleanup)
+        self.bot: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        for process in (self.bot, self.sim):
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait()
+        self._cleanup.close()
+
+    # ---- processes ---------------------------------------------------------------------------------------------
+
+    def _spawn(self, *args: str, log: Path) -> subprocess.Popen[bytes]:
+        with log.open("ab") as out:
+            return subprocess.Popen([sys.executable, "-m", "deltawire", *args], stdout=out, stderr=out)
+
+    def start_bot(self) -> None:
+        self.bot = self._spawn("run", "--config", str(self.config), log=self.folder / "bot.log")
+        wait_until(lambda: self.status().get("state") == "running", f"the bot runs\n{self.bot_log()}")
+
+    def end_bot(self, which: signal.Signals = signal.SIGTERM) -> int:
+        assert self.bot is not None
+        self.bot.send_signal(which)
+        return self.bot.wait(timeout=60)
+
+    def bot_log(self) -> str:
+        path = self.folder / "bot.log"
+        return path.read_text() if path.exists() else ""
+
+    # ---- the world ---------------------------------------------------------------------------------------------
+
+    def spread(self, bps: float) -> None:
+        """Hold Vest so many bps above Paradex."""
+        self.control("/market", {"basis_bps": bps})
+
+    def fault(self, venue: str, kind: str, **params: Any) -> None:
+        self.control("/faults", {"venue": venue, "kind": kind, "params": params})
+
+    def control(self, path: str, body: dict[str, Any]) -> Any:
+        request = urllib.request.Request(f"{self.ready.control_url}{path}", json.dumps(body).encode())
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
+            return json.load(answer)
+
+    # ---- what is seen ------------------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        try:
+            return ask(self.socket, "status")
+        except NotRunning:
+            return {}
+
+    def pair_state(self) -> str:
+        pairs = self.status().get("pairs") or [{"state": ""}]
+        return str(pairs[0]["state"])
+
+    def wait_for(self, state: str) -> None:
+        wait_until(lambda: self.pair_state() == state, f"the pair is {state}\n{self.bot_log()}")
+
+    def records(self) -> list[Record]:
+        return [record for _, record in read(self.folder / "bot" / "journal")]
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [record for record in self.records() if isinstance(record, kind)]
+
+    def assert_all_is_well(self) -> None:
+        """Both accounts flat at the venues' own books, journal and venues agree order by order, no invariant broken."""
+        account = self.ready.accounts[0]
+        books = venue_books(self.ready.control_url, account.paradex.account_address, account.vest.primary_address)
+        journal = self.folder / "bot" / "journal"
+        for venue, book in books.items():
+            assert not any(book.positions.values()), f"{venue}: {book.positions}\n{self.bot_log()}"
+            assert book.open_orders == 0
+        assert check_journal(journal) == []
+        assert filled_by_journal(journal) == {venue: sum(book.filled.values()) for venue, book in books.items()}
+
+
+def filled_by_journal(journal: Path) -> dict[str, int]:
+    """Return the size the journal says was filled at each venue."""
+    from deltawire.engine.recovery import filled_by_records, read_back
+
+    filled = {"paradex": 0, "vest": 0}
+    recovered = read_back((record for _, record in read(journal)), 0)
+    for trade in recovered.trades.values():
+        for intent in trade.intents:
+            filled[intent.venue] += filled_by_records(intent, trade.news.get(intent.client_id, []))
+    return filled
