@@ -189,7 +189,9 @@ class _Checker:
                 order.in_doubt = False
             case "closed":
                 order.final_e8 = max(order.final_e8, size_e8)
-                order.over, order.in_doubt = True, False
+                # An end that does not say how much filled leaves that open: a fill may still be told.
+                order.over = order.over or news.size_e8 is not None
+                order.in_doubt = not order.over
             case "rejected":
                 if not news.code:
                     self._broken("I4", f"order {news.client_id} counted as rejected without a code of the venue")
@@ -200,7 +202,8 @@ class _Checker:
                 order.over, order.in_doubt = True, False
             case _:
                 pass
-        order.over = order.over or order.filled_e8 >= order.intent.size_e8
+        if order.filled_e8 >= order.intent.size_e8:
+            order.over, order.in_doubt = True, False
 
     # ---- I1, I4: what may be on, now that an order is out or has filled --------------------------------------------
 

@@ -17,8 +17,10 @@ from typing import Any
 
 import msgspec
 
+from deltawire.core.events import FilledTotal, FillSeen
 from deltawire.core.money import notional_e8
-from deltawire.core.order import FINAL, NEXT, OrderState
+from deltawire.core.order import FINAL, IllegalTransition, Order, OrderState, apply
+from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Purpose, Side, TradeId
 from deltawire.journal.records import (
     InstrumentLoaded,
     OrderIntended,
@@ -133,9 +135,9 @@ class Projector:
                     self._insert("checks", **head, **_fields(checked))
 
     def _on_observed(self, seq: int, record: OrderObserved) -> None:
-        """Account for news of an order as core.order.apply does, except that money is counted whatever the state.
+        """Account for news of an order as the bot does, except that money is counted whatever the state.
 
-        The machine refuses a fill it cannot explain; the position is there all the same. Such news is a surprise.
+        The bot's machine refuses a fill it cannot explain; the position is there all the same. Such news is a surprise.
         """
         self._insert("order_events", seq=seq, **_fields(record))
         row = self._execute("SELECT * FROM orders WHERE client_id = :client_id", client_id=record.client_id).fetchone()
@@ -144,15 +146,12 @@ class Projector:
         order = dict(row)
         if record.kind == "fill" and not self._insert_fill(seq, record):
             return  # told twice; counted once
+        try:
+            after = apply(_as_order(order), event_of(record)).state
+        except IllegalTransition:
+            after = OrderState(order["state"])
+            order["surprises"] += 1
         _account(order, record)
-        before = OrderState(order["state"])
-        after = NEXT[before].get(type(event_of(record)))
-        order["surprises"] += after is None or order["filled_e8"] > order["size_e8"]
-        after = after or before
-        if 0 < order["size_e8"] <= order["filled_e8"]:
-            after = OrderState.FILLED
-        elif after is OrderState.REJECTED and order["filled_e8"]:
-            after = OrderState.CANCELLED
         order["state"] = after.value
         order["was_sent"] |= record.kind in _FROM_VENUE
         order["was_in_doubt"] |= after is OrderState.UNKNOWN
@@ -288,6 +287,29 @@ _NEW_ORDER: dict[str, Any] = (
     | {f"{account}{what}_e8": 0 for account in ("seen", "total") for what in ("", "_notional", "_fee")}
     | {"final_e8": 0, "filled_e8": 0, "notional_e8": 0, "fee_e8": 0}
 )
+
+
+def _as_order(row: dict[str, Any]) -> Order:
+    """Rebuild an order as far as its state depends on it: sizes, not prices; what was seen filled as one fill.
+
+    That fill has an id no venue sends, because a fill of a known id would be taken for a repetition.
+    """
+    request = OrderRequest(
+        client_id=ClientOrderId(row["client_id"]),
+        trade_id=TradeId(row["trade_id"]),
+        purpose=Purpose(row["purpose"]),
+        instrument=Instrument(row["venue"], row["symbol"], 1, 1, 1, 0, 0, 0),
+        side=Side(row["side"]),
+        size_e8=row["size_e8"],
+        cap_price_e8=row["cap_price_e8"],
+    )
+    return Order(
+        request,
+        state=OrderState(row["state"]),
+        fills=(FillSeen("\0so far", 0, row["seen_e8"], 0),) if row["seen_e8"] else (),
+        total=FilledTotal(row["total_e8"], 0, 0),
+        closed_filled_e8=row["final_e8"],
+    )
 
 
 def _account(order: dict[str, Any], record: OrderObserved) -> None:

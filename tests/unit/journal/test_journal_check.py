@@ -103,6 +103,19 @@ def test_a_doubt_resolved_by_reading_is_no_violation():
     assert check(records) == []
 
 
+def test_an_end_that_does_not_say_how_much_filled_keeps_the_order_in_doubt():
+    records = sound()
+    start = at(records, "t1-ea", "fill")
+    records[start : start + 2] = [
+        seen("t1-ea", "closed", text="expired"),
+        intended("t1-ea2", "a", 1, purpose="repair"),
+        seen("t1-ea2", "sent"),
+        fill("t1-ea2", "f", 100, 2 * E8, E8 // 100),
+    ]
+    found = check(records)
+    assert [(v.rule, v.seq) for v in found[:2]] == [("I1", start + 3), ("I4", closed_at(records, "t1") + 1)]
+
+
 def test_a_second_order_for_what_one_in_doubt_may_still_fill_is_i1():
     records = sound()
     index = at(records, "t1-ea", "acked")
@@ -164,7 +177,7 @@ def test_a_fill_told_twice_or_in_both_accounts_counts_once():
 
 def test_a_new_entry_of_a_pair_with_an_order_in_doubt_is_i4():
     records = sound()
-    t1 = [r for r in records if isinstance(r, OrderObserved) and r.client_id == "t1-xb"]
+    t1: list[Record] = [r for r in records if isinstance(r, OrderObserved) and r.client_id == "t1-xb"]
     late: list[Record] = [seen("t1-xb", "in_doubt", text="timeout"), *t1[1:], records[closed_at(records, "t1")]]
     kept = [r for r in records if r not in late]
     index = at(kept, "t1-xb", "sent") + 1
@@ -177,7 +190,7 @@ def test_a_new_entry_of_a_pair_with_an_order_in_doubt_is_i4():
 def test_a_rejection_without_a_code_is_i4():
     records = sound()
     index = at(records, "t1-ea", "acked")
-    rejected = [intended("t1-ea0", "b", 1, purpose="unwind"), seen("t1-ea0", "rejected", text="HTTP 500")]
+    rejected: list[Record] = [intended("t1-ea0", "b", 1, purpose="unwind"), seen("t1-ea0", "rejected", text="HTTP 500")]
     records[index:index] = rejected
     assert ("I4", index + 2) in {(v.rule, v.seq) for v in check(records)}
 
