@@ -162,6 +162,8 @@ class Link:
                 self._log.warning(
                     "paradex.ws.connect_failed", link=self.name, reason=str(e), tries=self._backoff.attempts
                 )
+            except Exception as e:  # noqa: BLE001  a bug in a handshake must be told, not end the keeper unseen
+                self._log.error("paradex.ws.handshake_bug", link=self.name, reason=f"{type(e).__name__}: {e}")
 
     # What the socket says.
 
