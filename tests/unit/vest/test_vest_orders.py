@@ -194,13 +194,11 @@ async def test_an_order_of_an_earlier_run_is_aged_by_its_nonce():
 @virtual
 async def test_rows_of_other_nonces_are_not_believed_to_be_the_order():
     async with started() as b:
-        prepared = b.submit(Fate(answer="never", answer_s=0.1))
-        await asyncio.sleep(8)
-        nonce = prepared.correlator + 1
-        row = wire.OrderRow("0x1", SYMBOL, is_buy=True, size="0.0100", status=wire.FILLED, nonce=nonce)
+        nonce = b.clock.unix_ns() // 10**6 - 10_000  # of an earlier run: only the nonce is known
+        row = wire.OrderRow("0x1", SYMBOL, is_buy=True, size="0.0100", status=wire.FILLED, nonce=nonce + 1)
         row.avg_filled_price = "70000.00"
         b.vest.failing["GET /orders"] = deque([(200, rest.answer([row]))])
-        assert await b.look_up(prepared) is None
+        assert await b.adapter.look_up(ClientOrderId("old"), nonce, SYMBOL) is None
 
 
 def test_a_refused_row_does_not_hide_a_live_one_with_the_same_nonce():
