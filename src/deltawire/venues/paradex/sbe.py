@@ -1,7 +1,7 @@
 """Paradex SBE frames, schema 1:2: bytes to records and back. Sans-I/O; adapter and simulator share it.
 
 Reads by block length, so that 1:0 to 1:3 and both layouts of 1:2 decode. Skips templates it does not model (6, 41 and
-unknown ones). A BBO frame costs one unpack: 0.9 us with its record. The table of the other templates is in `sbe_layout`.
+unknown ones). A BBO frame is one unpack, 0.9 us with its record. The other templates are tables in `sbe_layout`.
 
 Source: Paradex protocol reference, section 9, state of October 2026. Vectors: tests/vectors/paradex/.
 """
