@@ -77,6 +77,7 @@ def test_it_traded_and_ended_flat_and_in_agreement(report):
     assert report["flat"] is True
     assert report["agree"] is True
     assert report["differences"] == []
+    assert report["violations"] == []
     assert report["in_doubt"] == 0
 
 
@@ -143,6 +144,17 @@ def test_the_report_command_reads_the_same_journal(finished, report):
     )
     again = json.loads(done.stdout)
     assert {key: report[key] for key in again} == again
+
+
+def test_verify_finds_nothing_in_its_journal(finished):
+    done = subprocess.run(
+        [sys.executable, "-m", "deltawire", "verify", "--json", "--journal", str(finished[1] / "journal")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert json.loads(done.stdout)["violations"] == []
 
 
 def test_ctrl_c_ends_everything_cleanly(tmp_path):

@@ -1,6 +1,6 @@
 """The end of a demo: the journal's report, with the simulated venues' own books beside it, and the verdict of both."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from deltawire.cli.venue_books import Books, differences, is_flat, journal_books
 from deltawire.core.money import format_e8
+from deltawire.journal.check import Violation, check_journal
 from deltawire.journal.report import Report, build_report
 from deltawire.journal.report_view import render
 
@@ -26,6 +27,7 @@ class DemoReport:
     report: Report
     journal: Mapping[str, Books]
     venues: Mapping[str, Books]
+    violations: Sequence[Violation]  # of the invariants, as the journal shows them
     bot_exit_code: int
     duration_s: float
 
@@ -44,7 +46,9 @@ class DemoReport:
 
     @property
     def passed(self) -> bool:
-        return self.report.round_trips > 0 and self.flat and self.agree and self.bot_exit_code == 0
+        return (
+            self.report.round_trips > 0 and self.flat and self.agree and not self.violations and self.bot_exit_code == 0
+        )
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -55,13 +59,16 @@ class DemoReport:
             "bot_exit_code": self.bot_exit_code,
             "demo_s": round(self.duration_s, 1),
             "differences": self.differences,
+            "violations": [f"record {v.seq} breaks {v.rule}: {v.text}" for v in self.violations],
             "venue_books": {venue: books.to_json() for venue, books in self.venues.items()},
         }
 
 
 def demo_report(journal: Path, venues: Mapping[str, Books], *, bot_exit_code: int, duration_s: float) -> DemoReport:
     """Build the report from the journal; the bot has ended and nothing writes to it any more."""
-    return DemoReport(build_report(journal), journal_books(journal), venues, bot_exit_code, duration_s)
+    return DemoReport(
+        build_report(journal), journal_books(journal), venues, check_journal(journal), bot_exit_code, duration_s
+    )
 
 
 def print_report(report: DemoReport, *, as_json: bool) -> None:
@@ -95,6 +102,7 @@ def _both(ours: object, theirs: object) -> Text:
 
 def _verdict(report: DemoReport) -> RenderableType:
     lines = [Text(f"differs: {words}", style="red") for words in report.differences[:_SHOWN_MAX]]
+    lines += [Text(f"record {v.seq} breaks {v.rule}: {v.text}", style="red") for v in report.violations]
     if report.bot_exit_code:
         lines.append(Text(f"the bot ended with code {report.bot_exit_code}", style="red"))
     if not report.report.round_trips:

@@ -105,6 +105,28 @@ def report(config: Config = CONFIG, journal: Journal = None, *, as_json: Json = 
 
 
 @app.command()
+def verify(config: Config = CONFIG, journal: Journal = None, *, as_json: Json = False) -> None:
+    """Check a journal against the invariants. Exit 0: none broken, flat, and the venues agreed when last compared."""
+    from deltawire.cli.verify import verify as work
+
+    work(config, journal, as_json=as_json)
+
+
+@app.command()
+def bench(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="sign, throughput, connect; all when none is named.", metavar="NAME...")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Measure this machine: signing, frame throughput, ways to connect. Every figure with n, p50, p90, p99, max."""
+    from deltawire.cli.bench import bench as work
+
+    work(names or [], as_json=as_json)
+
+
+@app.command()
 def sim(
     ready_file: Annotated[
         Path, typer.Option("--ready-file", help="Where to say, once ready, how to reach them.", metavar="FILE")
