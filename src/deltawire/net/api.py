@@ -97,6 +97,23 @@ class HttpPool(Protocol):
     async def close(self) -> None: ...
 
 
+class HttpClient(Protocol):
+    """Calls to one origin that are not orders: no hurry, so connections are opened and kept as it likes."""
+
+    async def request(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        *,
+        timeout_s: float = 10.0,
+    ) -> HttpResponse:
+        """Send one request and read its whole answer. Raises HttpFailure, whatever went wrong."""
+
+    async def close(self) -> None: ...
+
+
 class Network(Protocol):
     """Makes connections. The real one is net.sockets; fault runs use one in memory."""
 

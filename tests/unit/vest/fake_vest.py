@@ -173,7 +173,7 @@ class FakePool:
 
 
 class FakeVest:
-    """Network, RestPort and venue in one."""
+    """Network, HttpClient and venue in one."""
 
     def __init__(self, clock):
         self.clock = clock
@@ -219,7 +219,7 @@ class FakeVest:
         self.pools.append(FakePool(self, origin, pool_settings, warm_target, warm_headers))
         return self.pools[-1]
 
-    # RestPort
+    # HttpClient
 
     async def request(self, method, target, headers=None, body=None, *, timeout_s=10.0):
         await asyncio.sleep(0.02)

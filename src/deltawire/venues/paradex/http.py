@@ -1,27 +1,9 @@
 """REST calls of the adapter: one request in, a good body out or a typed error. The connections belong to `net`."""
 
-from collections.abc import Mapping
-from typing import Protocol
 from urllib.parse import urlsplit
 
-from deltawire.net.api import HttpResponse
+from deltawire.net.api import HttpClient
 from deltawire.venues.paradex import rest
-
-
-class HttpClient(Protocol):
-    """The port: net.rest.RestClient, or one in memory. Bound to the venue's origin."""
-
-    async def request(
-        self,
-        method: str,
-        target: str,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        *,
-        timeout_s: float = 10.0,
-    ) -> HttpResponse: ...
-
-    async def close(self) -> None: ...
 
 
 def origin_of(rest_url: str) -> str:

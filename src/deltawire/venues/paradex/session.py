@@ -12,7 +12,7 @@ import random
 from deltawire.core.book import Book
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId, Instrument, OrderRequest
-from deltawire.net.api import Network
+from deltawire.net.api import HttpClient, Network
 from deltawire.net.backoff import Backoff, ConnectBudget
 from deltawire.venues.contract import (
     BalanceReport,
@@ -26,7 +26,7 @@ from deltawire.venues.contract import (
     VenueSink,
 )
 from deltawire.venues.paradex import feed, orders, rest, rpc
-from deltawire.venues.paradex.http import HttpCaller, HttpClient
+from deltawire.venues.paradex.http import HttpCaller
 from deltawire.venues.paradex.link import Link, LinkOwner
 from deltawire.venues.paradex.reads import Reads, read_instruments
 from deltawire.venues.paradex.settings import ParadexSettings

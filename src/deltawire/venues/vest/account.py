@@ -5,14 +5,14 @@ of the field. Source: Vest API v2 notes, sections 4, 6, 7.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Protocol, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from deltawire.core.money import parse_e8
 from deltawire.core.secret import Secret
 from deltawire.core.types import Instrument, Side, VenueOrderId
-from deltawire.net.api import HttpResponse
+from deltawire.net.api import HttpClient
 from deltawire.venues.contract import (
     BalanceReport,
     Clock,
@@ -34,22 +34,6 @@ _DAY_MS = 86_400_000
 _MS_NS = 1_000_000
 
 
-class RestPort(Protocol):
-    """A client for calls that are not orders: net.rest.RestClient, or one in memory."""
-
-    async def request(
-        self,
-        method: str,
-        target: str,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        *,
-        timeout_s: float = 10.0,
-    ) -> HttpResponse: ...
-
-    async def close(self) -> None: ...
-
-
 def split_rest_url(rest_url: str) -> tuple[str, str]:
     """Return (origin, path prefix) of a base URL such as https://host:1/v2."""
     parts = urlsplit(rest_url)
@@ -64,7 +48,7 @@ class Account:
     def __init__(
         self,
         settings: VestSettings,
-        client: RestPort,
+        client: HttpClient,
         *,
         clock: Clock,
         log: EventLog,

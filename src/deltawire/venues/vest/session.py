@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from deltawire.core.book import Book
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId, Instrument, OrderRequest
-from deltawire.net.api import HttpFailure, HttpPool, Network
+from deltawire.net.api import HttpClient, HttpFailure, HttpPool, Network
 from deltawire.net.backoff import Backoff
 from deltawire.venues.contract import (
     BalanceReport,
@@ -28,7 +28,7 @@ from deltawire.venues.contract import (
     VenueSink,
 )
 from deltawire.venues.vest import rest, ws
-from deltawire.venues.vest.account import VENUE, Account, RestPort, split_rest_url
+from deltawire.venues.vest.account import VENUE, Account, split_rest_url
 from deltawire.venues.vest.feed import Feed
 from deltawire.venues.vest.link import Link
 from deltawire.venues.vest.orders import OrderDesk
@@ -57,7 +57,7 @@ class VestVenue:
         settings: VestSettings,
         *,
         network: Network,
-        client: RestPort,
+        client: HttpClient,
         clock: Clock,
         log: EventLog,
         rng: random.Random,
