@@ -2,7 +2,7 @@
 
 A position keeps its signed cost, not an average price: opening adds to it, closing takes the closed share out, so
 realised PnL plus what is left always equals what was paid. Margin follows the reference's section 17, simply: no open
-loss, USDC worth one dollar. Deliberately no liquidation.
+loss, USDC worth one dollar. When an account is liquidated is decided elsewhere.
 """
 
 from collections.abc import Callable
@@ -45,9 +45,8 @@ class SimOrder:
     status: str = NEW
     cancel_reason: str = ""
     filled_notional_e8: int = 0
-    modify_id: str = ""  # of the last modify, with how it ended
-    modify_status: str = ""
-    modify_message: str = ""
+    is_liquidation: bool = False
+    modify_id: str = ""  # set only in the news of a modify
 
     @property
     def filled_e8(self) -> int:
@@ -80,6 +79,8 @@ class SimFill:
     seq_no: int
     created_unix_ns: int
     is_retail: bool
+    is_fastfill: bool
+    fill_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ class AccountView:
     maintenance_e8: int
     updated_unix_ns: int
     seq_no: int
+    in_liquidation: bool
 
     @property
     def free_e8(self) -> int:
@@ -182,6 +184,7 @@ class Account:
     funding_e8: int = 0
     realized_pnl_e8: int = 0
     updated_unix_ns: int = 0
+    in_liquidation: bool = False
 
     def position(self, symbol: str) -> Position:
         return self.positions.setdefault(symbol, Position(symbol))
@@ -260,6 +263,7 @@ def account_view(account: Account, prices: Prices, seq_no: int) -> AccountView:
         maintenance_margin_e8(account, prices),
         account.updated_unix_ns,
         seq_no,
+        account.in_liquidation,
     )
 
 

@@ -13,6 +13,8 @@ from deltawire.sim.paradex_book import Rank, SelfTrade
 from deltawire.sim.paradex_market import SimMarket
 from deltawire.sim.paradex_rules import ApiRefusal, MarketRules, ParadexSimSettings
 
+PRICE_MAX_E8 = 10**18  # fits the wire's int64 with room for sums
+
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
@@ -72,12 +74,16 @@ def check_size(rules: MarketRules, mark_e8: int, size_e8: int, price_e8: int, *,
         raise ApiRefusal("INVALID_ORDER_SIZE", f"size {size_e8}e-8 is above the maximum {rules.size_max_e8}e-8")
     if notional_e8(mark_e8, size_e8) < rules.notional_min_e8 and not closes:
         raise ApiRefusal("INVALID_ORDER_SIZE", f"order value is below the minimum {rules.notional_min_e8}e-8")
+    if price_e8 > PRICE_MAX_E8:
+        raise ApiRefusal("VALIDATION_ERROR", f"price {price_e8}e-8 is above the maximum {PRICE_MAX_E8}e-8")
     if price_e8 < 0 or price_e8 % rules.price_tick_e8:
         raise ApiRefusal("VALIDATION_ERROR", f"price {price_e8}e-8 is not a multiple of {rules.price_tick_e8}e-8")
 
 
 def risk_reason(order: SimOrder, market: SimMarket, account: Account, prices: Prices) -> str:
     """Return why the risk engine closes a NEW order of the account, "" when it may trade."""
+    if account.in_liquidation and not order.is_liquidation:
+        return "IN_LIQUIDATION"
     held_e8, sign = account.size_e8(order.symbol), order.side.sign
     # Our reading: a reduce-only order larger than the position would end up increasing it, on the other side.
     if order.reduce_only and order.leaves_e8 > -sign * held_e8:
@@ -86,10 +92,13 @@ def risk_reason(order: SimOrder, market: SimMarket, account: Account, prices: Pr
         return "PRICE_OUTSIDE_BANDS"
     if order.instruction == "POST_ONLY" and market.book.would_trade(order.side, order.price_e8):
         return "POST_ONLY_WOULD_CROSS"
-    if order.reduce_only:
-        return ""
+    return "" if order.reduce_only else _exposure_reason(order, market, account, prices)
+
+
+def _exposure_reason(order: SimOrder, market: SimMarket, account: Account, prices: Prices) -> str:
+    held_e8 = order.side.sign * account.size_e8(order.symbol)
     # The order is among the live ones already, so the open size counts it.
-    if account.open_size_e8(order.symbol, order.side) + sign * held_e8 > market.rules.position_max_e8:
+    if account.open_size_e8(order.symbol, order.side) + held_e8 > market.rules.position_max_e8:
         return "ORDER_EXCEEDS_POSITION_LIMIT"
     after_e8 = initial_margin_e8(account, prices)
     before_e8 = initial_margin_e8(account, prices, without=order)

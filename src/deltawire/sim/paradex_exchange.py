@@ -4,7 +4,8 @@ Typed requests in, events out by two synchronous sinks (book steps, private news
 accepted (API checks; status NEW), then executed (risk checks, matching): two calls, because the venue answers
 between them and lets the Retail class wait between them. Knows nothing of JSON, SBE, tokens or signatures.
 
-Source: Paradex reference, sections 12 to 17. Not modelled: liquidation, stop orders, RPI, busts, the insurance fund.
+Source: Paradex reference, sections 12 to 17. Not modelled: stop orders, RPI, busts, the insurance fund,
+and of liquidation all but closing everything at the book.
 """
 
 from collections import Counter
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from deltawire.core.money import format_e8
+from deltawire.core.types import Side
 from deltawire.sim.market import Quote
 from deltawire.sim.paradex_accounts import (
     CLOSED,
@@ -19,12 +21,15 @@ from deltawire.sim.paradex_accounts import (
     OPEN,
     Account,
     AccountView,
+    Position,
     PositionView,
     Prices,
     SimFill,
     SimOrder,
     account_view,
+    maintenance_margin_e8,
     position_view,
+    value_e8,
 )
 from deltawire.sim.paradex_book import BookUpdate, Incoming, Matched, Rank, Resting, Trade
 from deltawire.sim.paradex_checks import NewOrder, check_order, check_size, risk_reason
@@ -67,6 +72,7 @@ class ParadexExchange:
             accounts=self.accounts,
             prices=self._prices,
             fees=self.fees,
+            fastfill_discount_e8=settings.fastfill_discount_e8,
             counters=self.counters,
         )
         for market in self.markets.values():
@@ -91,6 +97,35 @@ class ParadexExchange:
         """Move every funding index to now. For a timer of about a second."""
         for market in self.markets.values():
             market.funding.accrue(market.premium_e8(), self._clock.mono_ns())
+
+    def liquidate(self) -> None:
+        """Close the positions of every account whose value is below its maintenance margin. For a timer of 5 s."""
+        for account in self.accounts.values():
+            need_e8 = maintenance_margin_e8(account, self._prices)
+            account.in_liquidation = need_e8 > 0 and value_e8(account, self._prices) < need_e8
+            if account.in_liquidation:
+                self.counters["liquidations"] += 1
+                self.cancel_all(account, reason="IN_LIQUIDATION")
+                for position in [p for p in account.positions.values() if p.size_e8]:
+                    self._close_out(account, position)
+
+    def _close_out(self, account: Account, position: Position) -> None:
+        now_unix_ns = self._clock.unix_ns()
+        request = NewOrder(
+            account=account.address,
+            symbol=position.symbol,
+            side=Side.SELL if position.size_e8 > 0 else Side.BUY,
+            kind="MARKET",
+            instruction="IOC",
+            size_e8=abs(position.size_e8),
+            price_e8=0,
+            signed_unix_ms=now_unix_ns // 1_000_000,
+            received_unix_ns=now_unix_ns,
+            reduce_only=True,
+        )
+        order = self._register(account, request)
+        order.is_liquidation = True
+        self.execute(order)
 
     def add_account(self, address: int, public_key: int, collateral_e8: int) -> Account:
         now_unix_ns = self._clock.unix_ns()
@@ -120,6 +155,9 @@ class ParadexExchange:
             self.counters["orders_refused"] += 1
             self.counters["duplicates_of_a_client_id"] += refusal.code == "DUPLICATED_CLIENT_ID"
             raise
+        return self._register(account, request)
+
+    def _register(self, account: Account, request: NewOrder) -> SimOrder:
         now_unix_ns = self._clock.unix_ns()
         order = SimOrder(
             id=self._ids.next_id(),
@@ -223,7 +261,9 @@ class ParadexExchange:
         order.leaves_e8 += size_e8 - order.size_e8
         order.size_e8, order.price_e8 = size_e8, price_e8
         order.status = NEW
+        order.modify_id = self._ids.next_id()
         self.execute(order)
+        order.modify_id = ""
 
     # After matching
 

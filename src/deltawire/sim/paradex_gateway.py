@@ -7,7 +7,7 @@ list in `faults`) strike here and nowhere else. Sans-I/O: what waits, waits on t
 from collections import deque
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from deltawire.sim.faults import Fault, Faults
 from deltawire.sim.paradex_accounts import CLOSED, SimOrder
 from deltawire.sim.paradex_book import Rank
 from deltawire.sim.paradex_exchange import ParadexExchange
-from deltawire.sim.paradex_limits import Bucket, Limit
+from deltawire.sim.paradex_limits import Limits, TooMany
 from deltawire.sim.paradex_requests import check_window, new_order, verify_create, verify_modify
 from deltawire.sim.paradex_rules import ApiRefusal, ParadexSimSettings
 from deltawire.sim.paradex_settlement import OnPrivate, PrivateEvent
@@ -77,7 +77,8 @@ class Gateway:
         self._faults = faults
         self._settings = settings
         self._publish_private = publish_private
-        self._limits: dict[tuple[int, Rank], Limit] = {}
+        self._pro_limits = Limits(settings.orders_pro)
+        self._retail_limits = Limits(settings.orders_retail)
         self.stamps: deque[OrderStamps] = deque(maxlen=ORDER_STAMPS_MAX)
 
     # Create
@@ -87,7 +88,7 @@ class Gateway:
         if self._take("drop_before"):
             answer.drop()
             return
-        self.count(caller)
+        caller = self._count(caller)
         refusal = self._take("reject_order")
         if refusal:
             self._exchange.counters["orders_received"] += 1
@@ -107,7 +108,7 @@ class Gateway:
         """Take a batch: one bad signature refuses it whole, after that each order stands alone. Faults spare it."""
         if not 1 <= len(batch) <= self._settings.batch_max:
             raise ApiRefusal("BATCH_SIZE_OUT_OF_RANGE", f"1 to {self._settings.batch_max} orders")
-        self.count(caller)
+        caller = self._count(caller)
         self._verify(caller, batch)
         outcomes: list[SimOrder | ApiRefusal] = []
         for params in batch:
@@ -182,7 +183,7 @@ class Gateway:
 
     def modify(self, caller: Caller, order_id: str, params: CreateParams) -> SimOrder:
         """Change an open order; market, side and type must be its own. Returns it as it was when accepted."""
-        self.count(caller)
+        caller = self._count(caller)
         order = caller.account.orders.get(order_id)
         if order is None:
             raise ApiRefusal("ORDER_ID_NOT_FOUND", "no such order", 404)
@@ -209,7 +210,7 @@ class Gateway:
 
     def cancel(self, caller: Caller, order: SimOrder, queued: Callable[[], None] = lambda: None) -> None:
         """Queue a cancel: `queued` answers, then the order goes. Raises ApiRefusal when it is closed already."""
-        self.count(caller)
+        caller = self._count(caller)
         if order.status == CLOSED:
             raise ApiRefusal("ORDER_IS_CLOSED", f"order {order.id} is closed")
         queued()
@@ -217,7 +218,7 @@ class Gateway:
 
     def cancel_batch(self, caller: Caller, orders: Sequence[SimOrder | None]) -> list[str]:
         """Queue several cancels and return each one's status."""
-        self.count(caller)
+        caller = self._count(caller)
         statuses = [
             "NOT_FOUND" if order is None else "ALREADY_CLOSED" if order.status == CLOSED else "QUEUED_FOR_CANCELLATION"
             for order in orders
@@ -228,7 +229,7 @@ class Gateway:
         return statuses
 
     def cancel_all(self, caller: Caller, market: str = "") -> None:
-        self.count(caller)
+        caller = self._count(caller)
         self._after_bump(caller.rank, partial(self._exchange.cancel_all, caller.account, symbol=market))
 
     def _verify(self, caller: Caller, batch: Sequence[CreateParams]) -> None:
@@ -237,19 +238,21 @@ class Gateway:
 
     # Limits, waits, faults
 
-    def count(self, caller: Caller) -> None:
-        """Count one order call against the account's limits. Raises ApiRefusal (429)."""
-        key = caller.account.address, caller.rank
-        limit = self._limits.get(key)
-        if limit is None:
-            of = self._settings
-            per_s, per_min = (
-                (of.orders_retail_per_s, of.orders_retail_per_min)
-                if caller.rank is Rank.RETAIL
-                else (of.orders_per_s, of.orders_per_min)
-            )
-            limit = self._limits[key] = Limit(Bucket(per_s, 1), Bucket(per_min, 60))
-        limit.take(self._clock.mono_ns())
+    def _count(self, caller: Caller) -> Caller:
+        """Count one order call and return the caller as it is treated: Retail over its limits is treated as Pro.
+
+        Raises ApiRefusal (429) for Pro over its limits.
+        """
+        account, now_mono_ns = caller.account.address, self._clock.mono_ns()
+        if caller.rank is Rank.RETAIL:
+            try:
+                self._retail_limits.take(account, now_mono_ns)
+            except TooMany:
+                caller = replace(caller, rank=Rank.PRO)
+            else:
+                return caller
+        self._pro_limits.take(account, now_mono_ns)
+        return caller
 
     def _after_bump(self, rank: Rank, then: Callable[[], Any]) -> None:
         if rank is Rank.RETAIL and self._settings.retail_delay_s > 0:

@@ -1,6 +1,8 @@
 """Rate limits of the simulated Paradex: token buckets, refilled continuously, exact in integers. Time is handed in."""
 
-from deltawire.sim.paradex_rules import ApiRefusal
+from collections.abc import Hashable
+
+from deltawire.sim.paradex_rules import ApiRefusal, Rates
 
 
 class Bucket:
@@ -26,17 +28,39 @@ class Bucket:
         self._held -= self._period_ns
 
 
+class TooMany(ApiRefusal):
+    """Over a limit. GUESS: the code's name; the status is documented."""
+
+    def __init__(self) -> None:
+        super().__init__("RATE_LIMIT_EXCEEDED", "too many requests", 429)
+
+
 class Limit:
     """Several buckets a call must pass together; a refused call costs nothing."""
 
-    def __init__(self, *buckets: Bucket) -> None:
-        self._buckets = buckets
+    def __init__(self, rates: Rates) -> None:
+        self._buckets = [Bucket(calls, seconds) for calls, seconds in rates]
 
     def take(self, now_mono_ns: int) -> None:
-        """Count one call. Raises ApiRefusal with status 429 when a bucket is empty."""
+        """Count one call. Raises TooMany when a bucket is empty."""
         for bucket in self._buckets:
             bucket.refill(now_mono_ns)
         if not all(bucket.has_one for bucket in self._buckets):
-            raise ApiRefusal("RATE_LIMIT_EXCEEDED", "too many requests", 429)
+            raise TooMany
         for bucket in self._buckets:
             bucket.take()
+
+
+class Limits:
+    """One limit for each key, made on its first call."""
+
+    def __init__(self, rates: Rates) -> None:
+        self._rates = rates
+        self._by_key: dict[Hashable, Limit] = {}
+
+    def take(self, key: Hashable, now_mono_ns: int) -> None:
+        """Count one call of the key. Raises TooMany."""
+        limit = self._by_key.get(key)
+        if limit is None:
+            limit = self._by_key[key] = Limit(self._rates)
+        limit.take(now_mono_ns)

@@ -3,6 +3,7 @@
 The mark is the middle of the recorded quote: the oracle and fair basis behind the venue's own are not modelled.
 """
 
+from collections import deque
 from collections.abc import Callable
 
 from deltawire.core.book import Level
@@ -13,6 +14,7 @@ from deltawire.sim.paradex_book import BookUpdate, MatchingBook, Trade
 from deltawire.sim.paradex_rules import FUNDING_PERIOD_S, Depth, MarketRules
 
 FUNDING_STEP_MAX_NS = 30 * 10**9  # a longer step counts as zero (reference, section 17)
+TRADES_KEPT = 1_000
 _PERIOD_NS = FUNDING_PERIOD_S * 10**9
 
 
@@ -42,6 +44,7 @@ class SimMarket:
         self.last_price_e8 = 0
         self.volume_usd_e8 = 0  # since start
         self.updated_unix_ns = 0
+        self.trades: deque[tuple[Trade, int]] = deque(maxlen=TRADES_KEPT)  # with their UTC ns, oldest first
         self._depth = depth
 
     def on_quote(self, quote: Quote) -> list[Trade]:

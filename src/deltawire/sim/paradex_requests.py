@@ -22,7 +22,7 @@ from deltawire.venues.paradex.signing import (
     verify,
 )
 
-CLIENT_ID_CHARS_MAX = 64
+CLIENT_ID_BYTES_MAX = 64
 RECV_WINDOW_MIN_MS = 10
 STPS = frozenset({None, "", *(mode.value for mode in SelfTrade)})
 
@@ -39,8 +39,8 @@ def new_order(caller: Caller, params: CreateParams, received_unix_ns: int, origi
     if params.type == "MARKET" and (instruction == "POST_ONLY" or params.price is not None):
         raise ApiRefusal("VALIDATION_ERROR", "a MARKET order has no price and cannot be POST_ONLY")
     client_id = params.client_id or ""
-    if len(client_id) > CLIENT_ID_CHARS_MAX:
-        raise ApiRefusal("VALIDATION_ERROR", f"client_id is longer than {CLIENT_ID_CHARS_MAX}")
+    if len(client_id.encode()) > CLIENT_ID_BYTES_MAX:
+        raise ApiRefusal("VALIDATION_ERROR", f"client_id is longer than {CLIENT_ID_BYTES_MAX} bytes")
     if params.stp not in STPS:
         raise ApiRefusal("VALIDATION_ERROR", f"stp {str(params.stp)[:20]} is not known")
     if set(params.flags or ()) - {"REDUCE_ONLY"}:

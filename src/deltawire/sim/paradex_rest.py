@@ -1,7 +1,7 @@
 """REST of the simulated Paradex: requests in, answers out by a callback. Sans-I/O; paths are below /v1.
 
 The callback comes at once, later (speed bump, delayed reply), or never (a lost reply). Lists are whole: no cursors.
-Source: Paradex reference, sections 2, 11 and 14. Onboarding, transfers, vaults and candles are not simulated.
+Source: Paradex reference, sections 2, 11 and 14. Vaults, sub-accounts, candles are not simulated.
 """
 
 import re
@@ -12,20 +12,19 @@ from typing import Any, NamedTuple
 import msgspec
 import orjson
 
-from deltawire.core.money import format_e8
-from deltawire.core.types import Side
+from deltawire.sim import paradex_rest_public as public
 from deltawire.sim.paradex_accounts import CLOSED, OPEN, SimOrder
 from deltawire.sim.paradex_gateway import Received
+from deltawire.sim.paradex_limits import Limits
 from deltawire.sim.paradex_market import SimMarket
 from deltawire.sim.paradex_rpc import ModifyParams
-from deltawire.sim.paradex_rules import CHAIN_ID, ApiRefusal
+from deltawire.sim.paradex_rules import ApiRefusal
 from deltawire.sim.paradex_session import Venue
 from deltawire.sim.paradex_tokens import Caller
 from deltawire.sim.paradex_views import (
     account_record,
     address_text,
     fill_record,
-    funding_record,
     market_record,
     order_record,
     position_record,
@@ -34,6 +33,7 @@ from deltawire.venues.paradex import rest, rpc, wire_json
 
 NS_PER_MS = 1_000_000
 DEPTH_DEFAULT = 20
+THE_ONE_ADDRESS = "127.0.0.1"  # every client of the simulator has it
 PAGE_DEFAULT, PAGE_MAX = 100, 5_000
 
 
@@ -54,6 +54,7 @@ class HttpAnswer(NamedTuple):
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = {}
 
 
 Reply = Callable[[HttpAnswer], None]
@@ -64,6 +65,9 @@ class RestApi:
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
         self._exchange = venue.exchange
+        self._public_limits = Limits(venue.settings.calls_public)
+        self._sign_in_limits = Limits(venue.settings.sign_ins)
+        self._read_limits = Limits(venue.settings.reads_private)
         self._routes: list[tuple[str, re.Pattern[str], Callable[[_Http], Any]]] = [
             (method, re.compile(pattern), handler)
             for method, pattern, handler in (
@@ -74,6 +78,7 @@ class RestApi:
                 ("GET", "/markets/summary", self._summary),
                 ("GET", "/bbo/([^/]+)(?:/interactive)?", self._bbo),
                 ("GET", "/orderbook/([^/]+)(?:/interactive)?", self._book),
+                ("GET", "/trades", self._trades),
                 ("GET", "/funding/data", self._funding),
                 ("GET", r"/jwks\.json", self._jwks),
                 ("POST", "/auth(?:/([^/]+))?", self._auth),
@@ -93,6 +98,9 @@ class RestApi:
                 ("DELETE", "/orders/([^/]+)", self._cancel),
                 ("GET", "/orders-history", self._history),
                 ("GET", "/fills", self._fills),
+                ("GET", "/(?:tradebusts|transactions|transfers)", self._nothing),
+                ("GET", "/onboarding", self._onboarding),
+                ("POST", "/onboarding", self._onboard),
             )
         ]
 
@@ -100,11 +108,14 @@ class RestApi:
         """Answer one request, through reply, at most once."""
         http = _Http(self._venue, call, reply)
         try:
-            result = self._route(http)(http)
+            handler = self._route(http)
+            self._count(http)
+            result = handler(http)
             if result is not None:  # None: the handler answers itself
                 http.json(result)
         except ApiRefusal as refusal:
-            reply(HttpAnswer(refusal.status, rest.error_body(refusal.code, refusal.message)))
+            headers = {"Retry-After": "1"} if refusal.status == 429 else {}
+            reply(HttpAnswer(refusal.status, rest.error_body(refusal.code, refusal.message), headers))
         except rpc.BadRequest as bad:
             reply(HttpAnswer(400, rest.error_body("VALIDATION_ERROR", bad.message)))
 
@@ -116,26 +127,23 @@ class RestApi:
                 return handler
         raise ApiRefusal("NOT_FOUND", "no such resource", 404)
 
+    def _count(self, http: "_Http") -> None:
+        """Count the call against its limit: sign-ins and public calls by address, private reads by account."""
+        now_mono_ns, method = self._venue.clock.mono_ns(), http.call.method
+        if method == "POST" and http.call.path.startswith(("/auth", "/onboarding")):
+            self._sign_in_limits.take(THE_ONE_ADDRESS, now_mono_ns)
+        elif not http.has_token:
+            self._public_limits.take(THE_ONE_ADDRESS, now_mono_ns)
+        elif method == "GET":
+            self._read_limits.take(http.caller().account.address, now_mono_ns)
+
     # Public
 
     def _time(self, _http: "_Http") -> dict[str, Any]:
-        return {"server_time": str(self._now_ms())}
+        return {"server_time": str(self._venue.clock.unix_ns() // NS_PER_MS)}
 
     def _config(self, _http: "_Http") -> dict[str, Any]:
-        return {
-            "environment": "testnet",
-            "starknet_chain_id": CHAIN_ID,
-            "starknet_gateway_url": "",
-            "l1_chain_id": "11155111",
-            "paraclear_decimals": 8,
-            # The class hashes of the reference, section 3; the address is made up, no chain stands behind it.
-            "paraclear_account_proxy_hash": "0x3530cc4759d78042f1b543bf797f5f3d647cde0388c33734cf91b7f7b9314a9",
-            "paraclear_account_hash": "0x41cb0280ebadaa75f996d8d92c6f265f6d040bb3ba442e5f86a554f1765244e",
-            "paraclear_evm_account_hash": "0x0",
-            "paraclear_address": "0x1",
-            "bridged_tokens": [],
-            "liquidation_fee": "0.20",
-        }
+        return public.system_config()
 
     def _state(self, _http: "_Http") -> dict[str, Any]:
         return {"status": self._exchange.status}
@@ -145,74 +153,20 @@ class RestApi:
         return _results(rest.market_json(market_record(market, fees)) for market in self._named(http, everything=True))
 
     def _summary(self, http: "_Http") -> dict[str, Any]:
-        return _results(self._summary_of(market) for market in self._named(http))
-
-    def _summary_of(self, market: SimMarket) -> dict[str, Any]:
-        bid, ask = market.book.best(Side.BUY) or (0, 0), market.book.best(Side.SELL) or (0, 0)
-        return {
-            "symbol": market.rules.symbol,
-            "mark_price": format_e8(market.mark_e8),
-            "underlying_price": format_e8(market.mark_e8),
-            "last_traded_price": format_e8(market.last_price_e8),
-            "external_fair_price": format_e8(market.mark_e8),
-            "bid": format_e8(bid[0]),
-            "bid_size": format_e8(bid[1]),
-            "ask": format_e8(ask[0]),
-            "ask_size": format_e8(ask[1]),
-            "funding_rate": format_e8(market.funding_rate_e8),
-            "open_interest": "0",
-            "volume_24h": format_e8(market.volume_usd_e8),
-            "total_volume": format_e8(market.volume_usd_e8),
-            "price_change_rate_24h": "0",
-            "created_at": self._now_ms(),
-        }
+        return _results(public.market_summary(market, self._venue.clock.unix_ns()) for market in self._named(http))
 
     def _bbo(self, http: "_Http") -> dict[str, Any]:
-        market = self._market(http.args[0])
-        bid, ask = market.book.best(Side.BUY), market.book.best(Side.SELL)
-        return {
-            "market": market.rules.symbol,
-            "bid": format_e8(bid[0]) if bid else "",
-            "bid_size": format_e8(bid[1]) if bid else "",
-            "ask": format_e8(ask[0]) if ask else "",
-            "ask_size": format_e8(ask[1]) if ask else "",
-            "last_updated_at": market.updated_unix_ns // NS_PER_MS,
-            "seq_no": market.book.seq,
-        }
+        return public.best_prices(self._market(http.args[0]))
 
     def _book(self, http: "_Http") -> dict[str, Any]:
-        market, depth = self._market(http.args[0]), http.number("depth", DEPTH_DEFAULT)
-        bids, asks = (
-            [[format_e8(price_e8), format_e8(size_e8)] for price_e8, size_e8 in market.book.levels(side, depth)]
-            for side in Side
-        )
-        return {
-            "market": market.rules.symbol,
-            "seq_no": market.book.seq,
-            "last_updated_at": market.updated_unix_ns // NS_PER_MS,
-            "bids": bids,
-            "asks": asks,
-            "best_bid_api": bids[0] if bids else [],
-            "best_ask_api": asks[0] if asks else [],
-            "best_bid_interactive": bids[0] if bids else [],
-            "best_ask_interactive": asks[0] if asks else [],
-        }
+        return public.order_book(self._market(http.args[0]), http.number("depth", DEPTH_DEFAULT))
+
+    def _trades(self, http: "_Http") -> dict[str, Any]:
+        count = http.page_size()
+        return _paged(trade for market in self._named(http) for trade in public.recent_trades(market, count))
 
     def _funding(self, http: "_Http") -> dict[str, Any]:
-        now_unix_ns = self._venue.clock.unix_ns()
-        records = [funding_record(market, now_unix_ns) for market in self._named(http)]
-        return _paged(
-            {
-                "market": record.market,
-                "funding_index": format_e8(record.funding_index_e8),
-                "funding_rate": format_e8(record.funding_rate_e8),
-                "funding_rate_8h": format_e8(record.funding_rate_8h_e8),
-                "funding_premium": format_e8(record.funding_premium_e8),
-                "funding_period_hours": record.funding_period_hours,
-                "created_at": record.created_unix_ns // NS_PER_MS,
-            }
-            for record in records
-        )
+        return _paged(public.funding_data(market, self._venue.clock.unix_ns()) for market in self._named(http))
 
     def _jwks(self, _http: "_Http") -> dict[str, Any]:
         return self._venue.tokens.jwks()
@@ -221,7 +175,24 @@ class RestApi:
         interactive = http.call.query.get("token_usage") == "interactive"
         return {"jwt_token": self._venue.tokens.sign_in(http.args[0], http.call.headers, interactive=interactive)}
 
+    def _onboarding(self, http: "_Http") -> dict[str, Any]:
+        """Say which account a public key has. One it does not know is not derived: accounts come from the settings."""
+        public_key = http.call.query.get("public_key", "").lower()
+        for account in self._exchange.accounts.values():
+            if public_key in {address_text(key) for key in account.public_keys}:
+                return {"address": address_text(account.address), "exists": True, "account_signer_type": "starknet"}
+        raise ApiRefusal("ACCOUNT_NOT_FOUND", "no account of this key", 404)
+
+    def _onboard(self, http: "_Http") -> dict[str, Any]:
+        self._venue.tokens.check_onboarding(http.call.headers)
+        return {}
+
     # The account
+
+    def _nothing(self, http: "_Http") -> dict[str, Any]:
+        """Answer what never happens here: busts, chain transactions, transfers."""
+        http.caller()
+        return _paged(())
 
     def _account(self, http: "_Http") -> dict[str, Any]:
         view = self._exchange.account_view(http.caller().account)
@@ -353,9 +324,6 @@ class RestApi:
             raise ApiRefusal("INVALID_REQUEST_PARAMETER", "market is required")
         return list(self._exchange.markets.values()) if symbol == "ALL" else [self._market(symbol)]
 
-    def _now_ms(self) -> int:
-        return self._venue.clock.unix_ns() // NS_PER_MS
-
 
 class _CancelBatch(msgspec.Struct):
     order_ids: list[str] = []
@@ -378,6 +346,10 @@ class _Http:
         if scheme != "Bearer" or not token:
             raise ApiRefusal("INVALID_TOKEN", "a bearer token is required", 401)
         return self._venue.tokens.check(token)
+
+    @property
+    def has_token(self) -> bool:
+        return "AUTHORIZATION" in self.call.headers
 
     def received(self) -> Received:
         written = self._venue.streams.market_written_mono_ns

@@ -53,6 +53,8 @@ class CancelBatchParams(msgspec.Struct):
     order_ids: list[str]
 
 
+ID_MAX = 2**63 - 1  # what the answer can carry
+
 Params = rpc.Params | CreateBatchParams | ModifyParams | CancelBatchParams
 
 
@@ -87,8 +89,12 @@ def decode_request(payload: bytes | memoryview) -> Request:
         raw = _request.decode(payload)
         if raw.method not in _decoders:
             raise
-        return Request(raw.id, raw.method, _params(raw))
-    return Request(request.id, request.method, request.params)
+        request_id, method, params = raw.id, raw.method, _params(raw)
+    else:
+        request_id, method, params = request.id, request.method, request.params
+    if isinstance(request_id, int) and abs(request_id) > ID_MAX:
+        raise rpc.BadRequest(errors.INVALID_REQUEST, "invalid request", data="id is out of range")
+    return Request(request_id, method, params)
 
 
 def _params(raw: _RawRequest) -> Params:

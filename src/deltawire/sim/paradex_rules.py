@@ -12,6 +12,8 @@ from deltawire.core.types import Side
 CHAIN_ID = "PRIVATE_SN_POTC_SEPOLIA"  # the testnet's
 FUNDING_PERIOD_S = 8 * 3600
 
+Rates = tuple[tuple[int, int], ...]
+
 
 class ApiRefusal(Exception):
     """A call the API refuses, with the venue's code (reference, section 14) and a text. HTTP status for REST."""
@@ -72,6 +74,7 @@ class ParadexSimSettings:
     fees_pro: Fees = Fees(maker_e8=3_000, taker_e8=45_000)  # 0.3 bps and 4.5 bps
     fees_retail: Fees = Fees(maker_e8=0, taker_e8=0)
     depth: Depth = field(default_factory=Depth)
+    fastfill_discount_e8: int = 30 * E8 // 100  # of a Pro taker's fee when it meets a resting Retail order
     retail_delay_s: float = 0.3  # before an order or a cancel of that class is handled
     open_orders_max: int = 100  # per market
     funding_rate_e8: int = 10_000  # per period: the venue's resting point of 0.01 % in 8 h
@@ -87,9 +90,12 @@ class ParadexSimSettings:
     unsent_messages_max: int = 2_000  # a slower reader is cut
     private_as_json: bool = False  # the reference, section 7: documents disagree; SBE is what clients expect
     batch_max: int = 10
-    orders_per_s: int = 800
-    orders_per_min: int = 17_250
-    orders_retail_per_s: int = 3
-    orders_retail_per_min: int = 30
+    # Limits as (calls, seconds); a call must pass all of a line.
+    orders_pro: Rates = ((800, 1), (17_250, 60))
+    orders_retail: Rates = ((3, 1), (30, 60), (300, 3_600), (1_000, 86_400))
+    reads_private: Rates = ((120, 1), (600, 60))  # per account
+    calls_public: Rates = ((1_500, 60),)  # per IP, and all clients here have one
+    sign_ins: Rates = ((600, 60),)
+    connects: Rates = ((20, 1), (600, 60))
     # Off only for measurements: the sign-in stays verified, orders are then taken at their word.
     verify_orders: bool = True

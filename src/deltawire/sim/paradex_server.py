@@ -31,7 +31,7 @@ from deltawire.sim.paradex_gateway import VENUE
 from deltawire.sim.paradex_rest import HttpAnswer, HttpCall
 from deltawire.sim.paradex_rules import ParadexSimSettings
 from deltawire.sim.paradex_session import Session
-from deltawire.sim.paradex_venue import ParadexVenue
+from deltawire.sim.paradex_venue import SimulatedParadex
 from deltawire.venues.contract import Clock, EventLog
 from deltawire.venues.paradex import sbe
 
@@ -49,7 +49,9 @@ class ParadexSim:
     ) -> None:
         self._clock = clock
         self._log = log
-        self._venue = ParadexVenue(clock=clock, call_later=_call_later, market=market, faults=faults, settings=settings)
+        self._venue = SimulatedParadex(
+            clock=clock, call_later=_call_later, market=market, faults=faults, settings=settings
+        )
         self.exchange = self._venue.exchange
         self._sockets: set[_Socket] = set()
         self._runner: web.ServerRunner | None = None
@@ -121,19 +123,22 @@ class ParadexSim:
                 answered.set_result(answer)
 
         self._venue.rest.handle(call, reply)
-        status, payload = await answered
+        status, payload, headers = await answered
         if status == 0:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)  # goes nowhere: the connection is gone
         if status == HTTPStatus.NO_CONTENT:
             return web.Response(status=status)
-        return web.Response(status=status, body=payload, content_type="application/json")
+        return web.Response(status=status, body=payload, content_type="application/json", headers=headers)
 
     def _on_upgrade(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener | None:
         url = urlsplit(request.path.decode("latin-1"))
         if url.path != PREFIX:
             return None  # picows answers 404
+        if not self._venue.may_connect():
+            response = WSUpgradeResponse.create_error_response(HTTPStatus.TOO_MANY_REQUESTS, b"too many connects")
+            return WSUpgradeResponseWithListener(response, None)
         query = parse_qs(url.query)
         version = query.get("sbeSchemaVersion", [""])[0]
         asked = int(version) if version.isascii() and version.isdecimal() and len(version) <= 4 else -1
@@ -151,7 +156,7 @@ def _call_later(delay_s: float, fn: Callable[[], None], /) -> Timer:
 class _Socket(WSListener):
     """One accepted WebSocket: picows on one side, a Session on the other."""
 
-    def __init__(self, venue: ParadexVenue, clock: Clock, sockets: "set[_Socket]") -> None:
+    def __init__(self, venue: SimulatedParadex, clock: Clock, sockets: "set[_Socket]") -> None:
         super().__init__()
         self._venue = venue
         self._clock = clock

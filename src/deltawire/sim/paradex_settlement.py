@@ -57,6 +57,7 @@ class Settlement:
         accounts: Mapping[int, Account],
         prices: Prices,
         fees: Mapping[Rank, Fees],
+        fastfill_discount_e8: int,
         counters: Counter[str],
     ) -> None:
         self._clock = clock
@@ -64,6 +65,7 @@ class Settlement:
         self._accounts = accounts
         self._prices = prices
         self._fees = fees
+        self._fastfill_discount_e8 = fastfill_discount_e8
         self._counters = counters
 
     def book(self, market: SimMarket, trades: Iterable[Trade]) -> list[SimFill]:
@@ -72,6 +74,7 @@ class Settlement:
         for trade in trades:
             self._counters["trades"] += 1
             market.last_price_e8 = trade.price_e8
+            market.trades.append((trade, self._clock.unix_ns()))
             market.volume_usd_e8 += notional_e8(trade.price_e8, trade.size_e8)
             sides = (trade.maker_owner, trade.maker_id, True), (trade.taker_owner, trade.taker_id, False)
             for owner, order_id, is_maker in sides:
@@ -120,8 +123,8 @@ class Settlement:
             self.close(order, "")
         else:
             self.touch(order)
-        fees = self._fees[order.rank]
-        fee_e8 = rate_of_e8(paid_e8, fees.maker_e8 if is_maker else fees.taker_e8)
+        is_fastfill = not is_maker and order.rank is Rank.PRO and self._rests_retail(trade)
+        fee_e8 = rate_of_e8(paid_e8, self._fee_rate_e8(order.rank, is_maker=is_maker, is_fastfill=is_fastfill))
         position = account.position(order.symbol)
         if position.size_e8 == 0:
             position.created_unix_ns, position.closed_unix_ns = now_unix_ns, 0
@@ -146,6 +149,8 @@ class Settlement:
             seq_no=self._ids.next_seq_no(),
             created_unix_ns=now_unix_ns,
             is_retail=order.rank is Rank.RETAIL,
+            is_fastfill=is_fastfill,
+            fill_type="LIQUIDATION" if order.is_liquidation else "FILL",
         )
         position.last_fill_id, position.updated_unix_ns = fill.id, now_unix_ns
         if position.size_e8 == 0:
@@ -157,6 +162,16 @@ class Settlement:
         account.updated_unix_ns = now_unix_ns
         account.record(fill)
         return fill
+
+    def _rests_retail(self, trade: Trade) -> bool:
+        maker = self._accounts.get(trade.maker_owner)
+        return maker is not None and maker.orders[trade.maker_id].rank is Rank.RETAIL
+
+    def _fee_rate_e8(self, rank: Rank, *, is_maker: bool, is_fastfill: bool) -> int:
+        fees = self._fees[rank]
+        if is_maker:
+            return fees.maker_e8
+        return fees.taker_e8 - rate_of_e8(fees.taker_e8, self._fastfill_discount_e8 if is_fastfill else 0)
 
 
 def trade_id(book_seq: int) -> str:

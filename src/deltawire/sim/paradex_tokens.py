@@ -8,6 +8,7 @@ Source: Paradex reference, section 2. GUESS: which of the listed codes and statu
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +21,16 @@ from deltawire.sim.paradex_accounts import Account
 from deltawire.sim.paradex_book import Rank
 from deltawire.sim.paradex_rules import CHAIN_ID, ApiRefusal, ParadexSimSettings
 from deltawire.venues.contract import Clock, DecodeError
-from deltawire.venues.paradex.signing import auth_struct_hash, decode_signature, message_hash, verify
+from deltawire.venues.paradex.signing import (
+    auth_struct_hash,
+    decode_signature,
+    message_hash,
+    onboarding_struct_hash,
+    verify,
+)
 
 ISSUER = "Paradex testnet"
+_HEX = re.compile(r"0x[0-9a-fA-F]{1,64}")
 COORDINATE_BYTES = 48  # of P-384
 
 
@@ -47,21 +55,18 @@ class Tokens:
 
     def sign_in(self, public_key_text: str, headers: Mapping[str, str], *, interactive: bool) -> str:
         """Return a token for a correctly signed request; raises ApiRefusal. public_key_text "": the main key."""
-        account = self._accounts.get(_number(headers.get("PARADEX-STARKNET-ACCOUNT", ""), "INVALID_STARKNET_ADDRESS"))
-        if account is None:
-            raise ApiRefusal("NOT_ONBOARDED", "account is not known")
+        account = self._account_of(headers)
         public_key = _number(public_key_text, "PUBLIC_KEY_INVALID") if public_key_text else min(account.public_keys)
         if public_key not in account.public_keys:
             raise ApiRefusal("INVALID_SUBKEY", "public key does not belong to the account", 401)
         timestamp_s, expiration_s = self._window(headers)
-        try:
-            signature = decode_signature(headers.get("PARADEX-STARKNET-SIGNATURE", ""))
-        except DecodeError as e:
-            raise ApiRefusal("INVALID_STARKNET_SIGNATURE", "signature cannot be read") from e
-        message = message_hash(CHAIN_ID, account.address, auth_struct_hash(timestamp_s, expiration_s))
-        if not verify(public_key, message, signature):
-            raise ApiRefusal("STARKNET_SIGNATURE_VERIFICATION_FAILED", "signature does not fit the request", 401)
+        self._verify(account, public_key, auth_struct_hash(timestamp_s, expiration_s), headers)
         return self.issue(account, Rank.RETAIL if interactive else Rank.PRO)
+
+    def check_onboarding(self, headers: Mapping[str, str]) -> None:
+        """Check the signature of POST /onboarding, which changes nothing for an account that exists."""
+        account = self._account_of(headers)
+        self._verify(account, min(account.public_keys), onboarding_struct_hash(), headers)
 
     def issue(self, account: Account, rank: Rank) -> str:
         now_s = self._clock.unix_ns() // 10**9
@@ -85,12 +90,26 @@ class Tokens:
                 issuer=ISSUER,
                 options={"require": ["exp", "iat", "sub"], "verify_exp": False, "verify_iat": False},
             )
-        except jwt.InvalidTokenError:
+        except (jwt.InvalidTokenError, UnicodeError):
             raise ApiRefusal("INVALID_TOKEN", "invalid token", 401) from None
         if claims["exp"] <= self._clock.unix_ns() // 10**9:
             raise ApiRefusal("INVALID_TOKEN", "token is expired", 401)
         account = self._accounts[int(claims["sub"], 16)]
         return Caller(account, Rank[claims["class"]])
+
+    def _account_of(self, headers: Mapping[str, str]) -> Account:
+        account = self._accounts.get(_number(headers.get("PARADEX-STARKNET-ACCOUNT", ""), "INVALID_STARKNET_ADDRESS"))
+        if account is None:
+            raise ApiRefusal("NOT_ONBOARDED", "account is not known")
+        return account
+
+    def _verify(self, account: Account, public_key: int, struct_hash: int, headers: Mapping[str, str]) -> None:
+        try:
+            signature = decode_signature(headers.get("PARADEX-STARKNET-SIGNATURE", ""))
+        except DecodeError as e:
+            raise ApiRefusal("INVALID_STARKNET_SIGNATURE", "signature cannot be read") from e
+        if not verify(public_key, message_hash(CHAIN_ID, account.address, struct_hash), signature):
+            raise ApiRefusal("STARKNET_SIGNATURE_VERIFICATION_FAILED", "signature does not fit the request", 401)
 
     def _window(self, headers: Mapping[str, str]) -> tuple[int, int]:
         """Return the signed timestamp and expiration, in seconds, if now lies between them."""
@@ -115,10 +134,9 @@ def _seconds(text: str) -> int:
 
 
 def _number(text: str, code: str) -> int:
-    try:
-        return int(text.removeprefix("0x"), 16)
-    except ValueError:
-        raise ApiRefusal(code, "not a 0x hex number") from None
+    if not _HEX.fullmatch(text):
+        raise ApiRefusal(code, "not a 0x hex number")
+    return int(text, 16)
 
 
 def _jwk(key: ec.EllipticCurvePublicKey) -> dict[str, str]:

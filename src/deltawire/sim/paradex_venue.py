@@ -12,6 +12,7 @@ from deltawire.sim.faults import Faults
 from deltawire.sim.market import Market
 from deltawire.sim.paradex_exchange import ParadexExchange
 from deltawire.sim.paradex_gateway import VENUE, Gateway
+from deltawire.sim.paradex_limits import Limit, TooMany
 from deltawire.sim.paradex_rest import RestApi
 from deltawire.sim.paradex_rules import ParadexSimSettings
 from deltawire.sim.paradex_session import Outlet, Session, Venue
@@ -19,10 +20,11 @@ from deltawire.sim.paradex_streams import PACE_MS, Streams
 from deltawire.sim.paradex_tokens import Tokens
 from deltawire.venues.contract import Clock
 
+HEALTH_CHECK_S = 5.0  # reference, section 17
 STAMPS_SHOWN = 1_000  # newest orders in state()
 
 
-class ParadexVenue:
+class SimulatedParadex:
     """connect() for each WebSocket, rest.handle() for each request; start() and stop() its timers."""
 
     def __init__(
@@ -30,7 +32,9 @@ class ParadexVenue:
     ) -> None:
         self.settings = settings
         self.counters: Counter[str] = Counter()
+        self._clock = clock
         self._call_later = call_later
+        self._connect_limit = Limit(settings.connects)
         self._timers: dict[str, Timer] = {}
         self._sessions_made = 0
         self._streams = Streams(clock, settings, faults)
@@ -65,6 +69,15 @@ class ParadexVenue:
                 self.exchange.on_quote(base, quote)
         market.subscribe(VENUE, self.exchange.on_quote)
 
+    def may_connect(self) -> bool:
+        """Count one WebSocket upgrade; False when there were too many."""
+        try:
+            self._connect_limit.take(self._clock.mono_ns())
+        except TooMany:
+            self.counters["upgrades_over_limit"] += 1
+            return False
+        return True
+
     def connect(self, outlet: Outlet) -> Session:
         """Open one WebSocket session. The caller has checked the SBE parameters."""
         self._sessions_made += 1
@@ -73,6 +86,7 @@ class ParadexVenue:
     def start(self) -> None:
         self._every("pace", PACE_MS / 1_000, self._streams.pace)
         self._every("second", self.settings.funding_tick_s, self._on_second)
+        self._every("health", HEALTH_CHECK_S, self.exchange.liquidate)
 
     def stop(self) -> None:
         for timer in self._timers.values():

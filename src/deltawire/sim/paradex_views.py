@@ -39,14 +39,14 @@ def order_record(order: SimOrder, published_unix_ns: int) -> records.Order:
         published_unix_ns=published_unix_ns,
         stp=order.self_trade.value,
         flags=flags,
-        request_status=order.modify_status or None,
-        request_type="MODIFY_ORDER" if order.modify_status else None,
+        request_status="SUCCESS" if order.modify_id else None,
+        request_type="MODIFY_ORDER" if order.modify_id else None,
         order_id=order.id,
         client_id=order.client_id,
         market=order.symbol,
         cancel_reason=order.cancel_reason,
-        request_id=order.modify_id,
-        request_message=order.modify_message,
+        request_id=order.modify_id,  # the layout of 1:2 has the texts, empty when nothing was asked
+        request_message="",
     )
 
 
@@ -54,7 +54,7 @@ def fill_record(fill: SimFill) -> records.Fill:
     return records.Fill(
         venue_unix_ns=fill.created_unix_ns,
         seq=fill.seq_no,
-        fill_type="FILL",
+        fill_type=fill.fill_type,
         side=fill.side,
         liquidity="MAKER" if fill.is_maker else "TAKER",
         price_e8=fill.price_e8,
@@ -65,7 +65,7 @@ def fill_record(fill: SimFill) -> records.Fill:
         account=address_text(fill.account),
         underlying_price_e8=fill.underlying_price_e8,
         realized_funding_e8=fill.realized_funding_e8,
-        flags=("INTERACTIVE",) if fill.is_retail else (),
+        flags=(("INTERACTIVE",) if fill.is_retail else ()) + (("FASTFILL",) if fill.is_fastfill else ()),
         book_seq=fill.book_seq,
         fill_id=fill.id,
         order_id=fill.order_id,
@@ -115,7 +115,7 @@ def account_record(account: AccountView) -> records.Account:
         updated_unix_ns=account.updated_unix_ns,
         account=address_text(account.account),
         margin_cushion_e8=account.value_e8 - account.maintenance_e8,
-        status="ACTIVE",
+        status="LIQUIDATION" if account.in_liquidation else "ACTIVE",
         last_seen_notification_unix_ns=0,
         settlement_asset="USDC",
     )

@@ -342,6 +342,35 @@ def test_a_pause_longer_than_thirty_seconds_accrues_no_funding(bench):
     assert bench.exchange.markets[BTC].funding.index_e8 == 0
 
 
+def test_a_pro_taker_pays_less_when_it_meets_a_resting_retail_order(bench):
+    bench.rest(Side.SELL, "0.2", "100005", account=BOB, rank=Rank.RETAIL)
+    taker = bench.buy("0.3", "100010")
+    fast, plain = bench.fills_of(taker)
+    assert (fast.is_fastfill, fast.fee_e8) == (True, e8("6.300315"))  # 30 % off 4.5 bps of 20001
+    assert (plain.is_fastfill, plain.fee_e8) == (False, e8("4.50045"))
+
+
+def test_an_account_below_its_maintenance_margin_is_closed_out(bench):
+    bench.buy("1", "100010")
+    resting = bench.rest(Side.BUY, "0.1", "99000")
+    bench.alice.collateral_e8 = 1_000 * E8  # needs 1045.05225 at the mark, and is worth 5 less
+    bench.exchange.liquidate()
+    assert (resting.status, resting.cancel_reason) == ("CLOSED", "IN_LIQUIDATION")
+    assert bench.alice.size_e8(BTC) == 0
+    last = [event for event in bench.private if isinstance(event, SimFill)][-1]
+    assert (last.fill_type, last.side, last.price_e8) == ("LIQUIDATION", Side.SELL, e8("100000"))
+    assert bench.buy("0.1", "100010").cancel_reason == "IN_LIQUIDATION"
+    bench.tick("100001", "100010")
+    bench.exchange.liquidate()  # the next check finds it well again
+    assert bench.sell("0.1", "100001").cancel_reason == ""
+
+
+def test_a_healthy_account_is_left_alone(bench):
+    bench.buy("1", "100010")
+    bench.exchange.liquidate()
+    assert bench.alice.size_e8(BTC) == E8
+
+
 # --- what is told ---
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.unit.sim_paradex.venue import ALICE, BTC, DEADLINE_S, ONE_LEVEL, Client, quote, running
 
 from deltawire.core.types import Side
+from deltawire.sim.paradex_book import Rank
 from deltawire.venues.paradex import records, sbe
 
 PRIVATE = ("orders.ALL", "fills.ALL", "positions", "account")
@@ -319,12 +320,38 @@ async def test_an_interactive_token_makes_retail_orders_late_and_free(venue):
 
 
 async def test_too_many_orders_a_second_are_42901():
-    async with running(replace(ONE_LEVEL, orders_per_s=2)) as venue, venue.socket(auth=True) as socket:
+    async with running(replace(ONE_LEVEL, orders_pro=((2, 1),))) as venue, venue.socket(auth=True) as socket:
         for size in ("0.01", "0.02"):
             assert "result" in await buy(venue, socket, size=size)
         assert (await buy(venue, socket, size="0.03"))["error"]["code"] == 42901
         venue.clock.advance(0.5)
         assert "result" in await buy(venue, socket, size="0.03")
+
+
+async def test_retail_over_its_limits_is_treated_as_pro():
+    settings = replace(ONE_LEVEL, orders_retail=((1, 60),))
+    async with running(settings) as venue, venue.socket(auth=True, token_usage="interactive") as socket:
+        for size in ("0.01", "0.02"):
+            await buy(venue, socket, size=size)
+        first, second = venue.sim.exchange.accounts[ALICE].orders.values()
+        assert (first.rank, first.status) == (Rank.RETAIL, "NEW")
+        assert (second.rank, second.status) == (Rank.PRO, "CLOSED")
+
+
+async def test_reads_sign_ins_and_connects_have_limits():
+    once = ((1, 60),)
+    settings = replace(ONE_LEVEL, calls_public=once, reads_private=once, sign_ins=once, connects=once)
+    async with running(settings) as venue:
+        token = await venue.client.auth(venue.now_ms // 1000)
+        assert (await venue.client.sign_in(venue.now_ms // 1000, venue.now_ms // 1000 + 60))[0] == 429
+        for path, bearer in (("/system/time", ""), ("/account", token)):
+            assert (await venue.client.call("GET", path, bearer))[0] == 200
+            status, body = await venue.client.call("GET", path, bearer)
+            assert (status, body["error"]) == (429, "RATE_LIMIT_EXCEEDED")
+        async with venue.socket():
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await venue.http.ws_connect(venue.client.ws_url)
+            assert refused.value.status == 429
 
 
 # --- batches and modify ---
@@ -355,6 +382,7 @@ async def test_a_modified_order_keeps_its_id_and_moves(venue):
         assert reply["result"]["order"]["id"] == order_id
         moved = await socket.wait_for(records.Order, lambda order: order.price_e8 == 99_500 * 10**8)
         assert (moved.order_id, moved.status, moved.remaining_e8) == (order_id, "OPEN", 2 * 10**7)
+        assert (moved.request_type, moved.request_status) == ("MODIFY_ORDER", "SUCCESS")
         forged = await socket.call("order.modify", **fields, signature='["1","2"]', signature_timestamp=now_ms)
         assert forged["error"]["data"] == "INVALID_ORDER_SIGNATURE"
 
@@ -400,7 +428,17 @@ async def test_public_reads_need_no_token(venue):
     assert (await get(f"/markets/summary?market={BTC}"))["results"][0]["mark_price"] == "100005"
     assert (await get(f"/bbo/{BTC}"))["bid"] == "100000"
     assert (await get(f"/orderbook/{BTC}"))["asks"] == [["100010", "1"]]
+    key = venue.client.signer.public_key_hex
+    assert (await get(f"/onboarding?public_key={key}&account_signer_type=starknet"))["exists"]
     assert (await venue.client.call("GET", "/nothing"))[0] == 404
+
+
+async def test_public_trades_are_the_newest_first(venue):
+    token = await venue.client.auth(venue.now_ms // 1000)
+    for size in ("0.1", "0.2"):
+        await venue.client.call("POST", "/orders", token, signed(venue, size))
+    _, body = await venue.client.call("GET", f"/trades?market={BTC}")
+    assert [(trade["size"], trade["side"]) for trade in body["results"]] == [("0.2", "BUY"), ("0.1", "BUY")]
 
 
 async def test_a_resting_order_is_cancelled_by_rest(venue):

@@ -36,6 +36,7 @@ class HandClock:
 
     def __init__(self) -> None:
         self.now_ns = 0
+        self._made = 0
         self._due: list[tuple[int, int, Callable[[], None]]] = []
 
     def mono_ns(self) -> int:
@@ -45,7 +46,8 @@ class HandClock:
         return START_UNIX_NS + self.now_ns
 
     def call_later(self, delay_s: float, fn: Callable[[], None], /) -> "_Timer":
-        self._due.append((self.now_ns + round(delay_s * 10**9), len(self._due), fn))
+        self._made += 1  # settles ties
+        self._due.append((self.now_ns + round(delay_s * 10**9), self._made, fn))
         return _Timer()
 
     def advance(self, seconds: float) -> None:

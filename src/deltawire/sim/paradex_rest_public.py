@@ -1,0 +1,143 @@
+"""Public REST answers of the simulated Paradex, as JSON objects. Pure: reads the exchange, changes nothing.
+
+Source: Paradex reference, sections 11 and 12, and REST spec 1.132.1. What has no counterpart here (chain addresses,
+option fields, other days' volumes) is empty, zero or left out.
+"""
+
+from typing import Any
+
+from deltawire.core.money import format_e8
+from deltawire.core.types import Side
+from deltawire.sim.paradex_market import SimMarket
+from deltawire.sim.paradex_rules import CHAIN_ID
+from deltawire.sim.paradex_settlement import trade_id
+from deltawire.sim.paradex_views import funding_record
+
+NS_PER_MS = 1_000_000
+L1_CHAIN_ID = "11155111"
+# The class hashes of the reference, section 3.
+PROXY_HASH = "0x3530cc4759d78042f1b543bf797f5f3d647cde0388c33734cf91b7f7b9314a9"
+ACCOUNT_HASH = "0x41cb0280ebadaa75f996d8d92c6f265f6d040bb3ba442e5f86a554f1765244e"
+NO_ADDRESS = "0x0"  # no chain stands behind the simulator
+
+
+def system_config() -> dict[str, Any]:
+    """Return every field of the spec: the official client reads most of them at start."""
+    return {
+        "assets_limit_per_account": 550,
+        "block_explorer_url": "",
+        "bridged_tokens": [
+            {
+                "name": "USDC",
+                "symbol": "USDC",
+                "decimals": 6,
+                "l1_token_address": NO_ADDRESS,
+                "l1_bridge_address": NO_ADDRESS,
+                "l2_token_address": NO_ADDRESS,
+                "l2_bridge_address": NO_ADDRESS,
+            }
+        ],
+        "dime_staking_contract_address": NO_ADDRESS,
+        "environment": "testnet",
+        "l1_chain_id": L1_CHAIN_ID,
+        "l1_core_contract_address": NO_ADDRESS,
+        "l1_operator_address": NO_ADDRESS,
+        "l1_relayer_address": NO_ADDRESS,
+        "l2_relayer_address": NO_ADDRESS,
+        "liquidation_fee": "0",
+        "oracle_address": NO_ADDRESS,
+        "paraclear_account_hash": ACCOUNT_HASH,
+        "paraclear_account_proxy_hash": PROXY_HASH,
+        "paraclear_address": NO_ADDRESS,
+        "paraclear_decimals": 8,
+        "paraclear_evm_account_hash": NO_ADDRESS,
+        "partial_liquidation_buffer": "0.2",
+        "partial_liquidation_share_increment": "0.05",
+        "starknet_chain_id": CHAIN_ID,
+        "starknet_fullnode_rpc_base_url": "",
+        "starknet_fullnode_rpc_url": "",
+        "starknet_gateway_url": "",
+        "universal_deployer_address": NO_ADDRESS,
+    }
+
+
+def market_summary(market: SimMarket, now_unix_ns: int) -> dict[str, Any]:
+    bid, ask = market.book.best(Side.BUY) or (0, 0), market.book.best(Side.SELL) or (0, 0)
+    return {
+        "symbol": market.rules.symbol,
+        "mark_price": format_e8(market.mark_e8),
+        "underlying_price": format_e8(market.mark_e8),
+        "last_traded_price": format_e8(market.last_price_e8),
+        "external_fair_price": format_e8(market.mark_e8),
+        "bid": format_e8(bid[0]),
+        "bid_size": format_e8(bid[1]),
+        "ask": format_e8(ask[0]),
+        "ask_size": format_e8(ask[1]),
+        "funding_rate": format_e8(market.funding_rate_e8),
+        "open_interest": "0",
+        "volume_24h": format_e8(market.volume_usd_e8),
+        "total_volume": format_e8(market.volume_usd_e8),
+        "price_change_rate_24h": "0",
+        "created_at": now_unix_ns // NS_PER_MS,
+    }
+
+
+def best_prices(market: SimMarket) -> dict[str, Any]:
+    bid, ask = market.book.best(Side.BUY), market.book.best(Side.SELL)
+    return {
+        "market": market.rules.symbol,
+        "bid": format_e8(bid[0]) if bid else "",
+        "bid_size": format_e8(bid[1]) if bid else "",
+        "ask": format_e8(ask[0]) if ask else "",
+        "ask_size": format_e8(ask[1]) if ask else "",
+        "last_updated_at": market.updated_unix_ns // NS_PER_MS,
+        "seq_no": market.book.seq,
+    }
+
+
+def order_book(market: SimMarket, depth: int) -> dict[str, Any]:
+    bids, asks = (
+        [[format_e8(price_e8), format_e8(size_e8)] for price_e8, size_e8 in market.book.levels(side, depth)]
+        for side in Side
+    )
+    best_bid, best_ask = bids[0] if bids else [], asks[0] if asks else []
+    return {
+        "market": market.rules.symbol,
+        "seq_no": market.book.seq,
+        "last_updated_at": market.updated_unix_ns // NS_PER_MS,
+        "bids": bids,
+        "asks": asks,
+        "best_bid_api": best_bid,
+        "best_ask_api": best_ask,
+        "best_bid_interactive": best_bid,
+        "best_ask_interactive": best_ask,
+    }
+
+
+def recent_trades(market: SimMarket, count: int) -> list[dict[str, Any]]:
+    """Return the newest trades, newest first."""
+    return [
+        {
+            "id": trade_id(trade.seq),
+            "market": market.rules.symbol,
+            "side": trade.aggressor.name,
+            "size": format_e8(trade.size_e8),
+            "price": format_e8(trade.price_e8),
+            "created_at": unix_ns // NS_PER_MS,
+            "trade_type": "FILL",
+        }
+        for trade, unix_ns in list(reversed(market.trades))[:count]
+    ]
+
+
+def funding_data(market: SimMarket, now_unix_ns: int) -> dict[str, Any]:
+    record = funding_record(market, now_unix_ns)
+    return {
+        "market": record.market,
+        "funding_index": format_e8(record.funding_index_e8),
+        "funding_rate": format_e8(record.funding_rate_e8),
+        "funding_rate_8h": format_e8(record.funding_rate_8h_e8),
+        "funding_premium": format_e8(record.funding_premium_e8),
+        "funding_period_hours": record.funding_period_hours,
+        "created_at": now_unix_ns // NS_PER_MS,
+    }
