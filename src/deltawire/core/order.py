@@ -178,6 +178,8 @@ def apply(order: Order, event: OrderEvent) -> Order:
     if isinstance(event, Closed) and event.filled_e8 is None and not order.is_final:
         # Over, but how much filled is not said: a late fill would overtake a repair. It must be read first.
         return replace(after, state=UNKNOWN)
+    if isinstance(event, NotFound) and order.state is UNKNOWN and order.venue_order_id is not None:
+        return order  # the venue had it once: a look-up that misses it is late, not right
     if after.state is REJECTED and after.filled_e8 > 0:
         return replace(after, state=CANCELLED)  # refused, yet part of it filled before: the money counts
     return after

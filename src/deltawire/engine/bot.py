@@ -45,6 +45,7 @@ CHECK_EVERY_S = 30.0
 AGREE_WITHIN_S = 5.0
 AGREE_POLL_S = 0.25
 FLATTEN_WITHIN_S = 30.0
+ANSWER_WITHIN_NS = 2_000_000_000  # a finished order without an answer is told without its answer's stamps
 LATENCY_LINES_KEPT = 20
 
 
@@ -108,6 +109,7 @@ class Bot:
         self._recovered = recovered
         self._ids = IdMaker(run_id)
         self._gateway = Gateway(gate=self.gate, recorder=self.recorder, clock=clock, log=log)
+        self._untimed: dict[ClientOrderId, int] = {}  # finished, unanswered: when to stop waiting for the answer
         self._by_book: dict[tuple[str, str], PairTrader] = {}
         self._tick: asyncio.TimerHandle | None = None
         self._check: asyncio.Task[None] | None = None
@@ -146,6 +148,7 @@ class Bot:
         flat, agree = await self._confirm_end()
         if self._tick is not None:
             self._tick.cancel()
+        self._time_overdue(self.clock.mono_ns() + ANSWER_WITHIN_NS + 1)
         await self.resolver.close()
         self.recorder.later(
             RunEnded(
@@ -212,12 +215,12 @@ class Bot:
         order.trader.on_order(client_id, event)
         state = order.trader.order_state(client_id)
         if not order.timed and state is not None and state.is_final:
-            order.timed = True
-            self._tell_latency(client_id, order)
+            self._time(client_id, order)
 
     def on_link(self, venue: str, link: str, *, up: bool, detail: str) -> None:
         self.links[venue][link] = up
-        tell = self._log.info if up else self._log.warning
+        planned = up or self.state == "stopping"
+        tell = self._log.info if planned else self._log.warning
         tell("link.up" if up else "link.down", venue=venue, link=link, detail=detail)
 
     # ---- what the traders ask for ------------------------------------------------------------------------------
@@ -257,7 +260,23 @@ class Bot:
             held_s=(closed.closed_unix_ns - closed.opened_unix_ns) / 1e9,
         )
 
+    def _time(self, client_id: ClientOrderId, order: LiveOrder) -> None:
+        """Tell a finished order's latency once its answer is in too; news of the end can overtake the answer."""
+        if order.stamps.acked_mono_ns:
+            self._untimed.pop(client_id, None)
+            self._tell_latency(client_id, order)
+        elif client_id not in self._untimed:
+            self._untimed[client_id] = self.clock.mono_ns() + ANSWER_WITHIN_NS
+
+    def _time_overdue(self, now_ns: int) -> None:
+        for client_id in [at for at, deadline_ns in self._untimed.items() if now_ns > deadline_ns]:
+            order = self.registry.get(client_id)
+            del self._untimed[client_id]
+            if order is not None:
+                self._tell_latency(client_id, order)
+
     def _tell_latency(self, client_id: ClientOrderId, order: LiveOrder) -> None:
+        order.timed = True
         timed = OrderTimed(client_id=client_id, venue=order.doubtful.venue.name, stamps=order.stamps)
         self.recorder.later(timed)
         log_order_latency(self._log, client_id, timed.venue, order.stamps)
@@ -355,6 +374,8 @@ class Bot:
         self._tick = asyncio.get_running_loop().call_later(TICK_S, self._on_tick)
         for trader in self.traders:
             trader.on_timer()
+        if self._untimed:
+            self._time_overdue(self.clock.mono_ns())
 
     async def _check_regularly(self) -> None:
         while True:

@@ -161,7 +161,7 @@ def test_a_wrong_value_is_refused_with_key_reason_and_remedy(tmp_path, old, new,
             "exit_spread_bps: 0\n    margin_bps: 0\n    funding_bps: -4",
             "entries lie under exits",
         ),
-        ("open_pairs_max: 1", "open_pairs_max: 1\n  reply_timeout_ms: 3000", "lost answer would use up"),
+        ("open_pairs_max: 1", "open_pairs_max: 1\n  reply_timeout_ms: 6000", "lost answer would use up"),
         ("exit_spread_bps: -1.25", "exit_spread_bps: 0\n    max_slippage_bps: 51", "emergency_slippage_bps"),
     ],
 )

@@ -82,6 +82,7 @@ def test_an_order_in_doubt_reserves_its_full_size():
 def test_not_found_ends_doubt_but_never_an_acknowledged_order():
     assert _after([InDoubt("no reply"), NotFound()]).state is NEVER
     assert _after([ACK, NotFound()]).state is OPEN
+    assert _after([ACK, InDoubt("socket lost"), NotFound()]).state is UNKNOWN
 
 
 def test_an_order_thought_never_placed_that_fills_is_alive():
