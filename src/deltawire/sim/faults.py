@@ -57,9 +57,13 @@ class Fault:
 
 
 class Faults:
-    """Armed faults in the order they were added; the oldest that fits strikes first."""
+    """Armed faults in the order they were added; the oldest that fits strikes first.
 
-    def __init__(self) -> None:
+    venues: who may have one. A venue that is not of the product (an example's) chooses among all kinds.
+    """
+
+    def __init__(self, venues: tuple[str, ...] = VENUES) -> None:
+        self._venues = venues
         self._armed: list[Fault] = []
         self._listeners: dict[str, list[Callable[[Fault], None]]] = {}
         self.taken: Counter[tuple[str, str]] = Counter()  # (venue, kind) -> times it struck
@@ -73,7 +77,7 @@ class Faults:
 
     def add(self, fault: Fault) -> None:
         """Arm a fault. Raises ValueError, arming nothing, for an unknown venue, kind, count or parameter."""
-        _check(fault)
+        _check(fault, self._venues)
         self._armed.append(fault)
         for on_armed in self._listeners.get(fault.venue, ()):
             on_armed(fault)
@@ -100,13 +104,13 @@ class Faults:
         return [{"venue": f.venue, "kind": f.kind, "count": f.count, "params": dict(f.params)} for f in self._armed]
 
 
-def _check(fault: Fault) -> None:
-    if fault.venue not in VENUES:
-        raise ValueError(f"unknown venue {fault.venue!r}; one of {', '.join(VENUES)}")
+def _check(fault: Fault, venues: tuple[str, ...]) -> None:
+    if fault.venue not in venues:
+        raise ValueError(f"unknown venue {fault.venue!r}; one of {', '.join(venues)}")
     known = KINDS.get(fault.kind)
     if known is None:
         raise ValueError(f"unknown fault kind {fault.kind!r}; one of {', '.join(KINDS)}")
-    if ONLY_AT.get(fault.kind, fault.venue) != fault.venue:
+    if fault.venue in VENUES and ONLY_AT.get(fault.kind, fault.venue) != fault.venue:
         raise ValueError(f"{fault.kind} is a fault of {ONLY_AT[fault.kind]} only")
     if not 1 <= fault.count <= COUNT_MAX:
         raise ValueError(f"count {fault.count} of {fault.kind} is not within 1 and {COUNT_MAX}")

@@ -74,3 +74,11 @@ def test_every_kind_can_be_armed_and_cleared():
         faults.add(Fault(ONLY_AT.get(kind, "vest"), kind))
     assert faults.clear() == len(KINDS)
     assert faults.armed() == []
+
+
+def test_a_venue_of_an_example_may_have_every_kind_and_stands_alone():
+    faults = Faults(venues=("toy",))
+    faults.add(Fault("toy", "gap"))
+    assert faults.take("toy", "gap") is not None
+    with pytest.raises(ValueError, match="unknown venue 'paradex'; one of toy"):
+        faults.add(Fault("paradex", "gap"))
