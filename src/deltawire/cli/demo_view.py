@@ -67,7 +67,7 @@ class DemoView:
     def show(self, status: Status, progress: Progress) -> None:
         """Show the bot as it is now."""
         if self._live is not None:
-            self._shown = Group(_progress(progress), picture(status, self._console.width))
+            self._shown = live_picture(status, progress, self._console.width)
             self._live.update(self._shown, refresh=True)
             return
         now_s = time.monotonic()
@@ -78,6 +78,11 @@ class DemoView:
     def _line(self, text: str) -> None:
         sys.stderr.write(f"deltawire demo: {text}\n")
         sys.stderr.flush()
+
+
+def live_picture(status: Status, progress: Progress, width: int) -> RenderableType:
+    """Return the whole live view for a terminal of this width."""
+    return Group(_progress(progress), picture(status, width))
 
 
 def _progress(progress: Progress) -> Table:
