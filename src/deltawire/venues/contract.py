@@ -2,7 +2,24 @@
 
 An adapter (`venues/<name>/session.py`) implements Venue over `net`; its wire codec is sans-I/O beside it. Everything an
 adapter learns goes to its VenueSink by plain synchronous calls on the event loop: no queue, no task between
-a frame and the engine (design section 2).
+a frame and the engine (design section 2). tests/conformance/venues proves each sentence here on every adapter;
+docs/adding-a-venue.md walks through a small one.
+
+The life of one adapter: made, started once, closed; a closed one is not started again. Before `start` has returned only
+`close` may be called. Connections lost later are reopened by the adapter for ever, with backoff, until `close`.
+
+The life of one order, as the sink hears it:
+
+    prepare     nothing
+    submit      Sent or NotSent, inside the call, before anything else is said of the order
+    later       Acked, fills (FillSeen each with its id, or FilledTotal: see Capabilities), Closed or Rejected.
+                NotSent after Sent: it turned out that nothing had left
+    or          InDoubt, said when the outcome cannot be known from what was heard: no answer in time, a lost
+                connection, an answer that cannot be read, an error not on the list of definite refusals. The adapter
+                keeps telling what it hears after that, and never writes the order again
+
+What may not be relied on: that an event comes once, that fills come after Acked, that nothing comes after the end. Any
+such history, applied by core.order, ends in one state: what the venue did.
 """
 
 from dataclasses import dataclass
@@ -41,21 +58,29 @@ class EventLog(Protocol):
     def error(self, event: str, **fields: Any) -> None: ...
 
 
+# Names of the connections a sink is told of: one for each that can fail by itself, so one venue has three, another one.
+MARKET_DATA, ORDERS, PRIVATE = "market data", "orders", "private"
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What one venue has and another lacks."""
+    """What one venue has and another lacks: nobody asks for a venue's name to know it."""
 
-    sees_client_id: bool  # the venue keeps our client id; else orders are known by nonce
-    cancels_on_disconnect: bool
+    sees_client_id: bool  # the venue keeps our client id; else it knows an order by PreparedOrder.correlator
+    cancels_by_client_id: bool  # a cancel needs no word of the venue first; else it reads the venue's id before
+    cancels_on_disconnect: bool  # resting orders die with the connection; `ready` waits for the venue to confirm it
     venue_stamps_books: bool  # books carry the venue's own time
     fills_partially: bool  # an immediate order may end partly filled
+    reports_each_fill: bool  # FillSeen, one an execution; else FilledTotal, the sum so far
+    recv_window_ms: int  # the venue drops an order older than this on arrival: after it, "not found" means never
 
 
 @dataclass(slots=True)
 class PreparedOrder:
     """A signed, encoded order: writing it is all that is left. Made once, submitted at most once (I3).
 
-    correlator: what the venue will know it by besides our client id (request id at Paradex, nonce at Vest).
+    correlator: what the venue will know it by besides our client id (request id at Paradex, nonce at Vest). Grows from
+    order to order and is journalled, so that look_up works after a crash.
     payload: the exact bytes; holds a signature, so it never reaches a log, journal or repr.
     """
 
@@ -111,30 +136,50 @@ class BalanceReport:
 
 
 class VenueSink(Protocol):
-    """The engine's ear. Calls are synchronous, on the loop, and never raise back into the adapter."""
+    """The engine's ear. Calls are synchronous, on the loop, and never raise back into the adapter.
+
+    A call may come back into the adapter (submit from on_book), so the adapter's own state is settled before it calls.
+    """
 
     def on_book(self, book: Book, received_mono_ns: int) -> None:
-        """A book changed (or became invalid). received_mono_ns: when the frame was handed to us."""
+        """A book changed or became invalid. received_mono_ns: when the frame was handed to us.
+
+        A book is invalid from the moment its truth is in question (link lost, sequence gap, unreadable frame, halt) to
+        the next full picture. An old book of a quiet venue stays valid: its age is received_mono_ns, for the engine.
+        """
 
     def on_order(self, client_id: ClientOrderId, event: OrderEvent) -> None:
-        """Something was learned of one of our orders. May come twice, late, or in any order."""
+        """Something was learned of one of our orders, perhaps one of an earlier run. The module tells the order."""
 
     def on_link(self, venue: str, link: str, *, up: bool, detail: str) -> None:
-        """A connection ("market data", "orders", "private", ...) came up or went down."""
+        """A connection came up (fit for use: authenticated, subscribed) or went down. For people and the log.
+
+        What may be sent is said by `ready`, what may be believed by Book.valid.
+        """
 
 
 class Venue(Protocol):
-    """One venue, one account. `start` before anything else; `close` ends every connection and task."""
+    """One venue, one account. Implementations are in venues/<name>/session.py."""
 
     name: str
-    capabilities: Capabilities
+
+    @property
+    def capabilities(self) -> Capabilities: ...
 
     @property
     def ready(self) -> bool:
-        """False: nothing may be sent; no connection, not authenticated, or protection not confirmed."""
+        """True: an order submitted now leaves at once, on an open, authenticated connection with protection confirmed.
+
+        It may change between any two frames, so it is asked just before each trade. Says nothing of books.
+        False before start and after close.
+        """
 
     async def start(self, sink: VenueSink) -> None:
-        """Connect, authenticate, warm connections, load instruments, subscribe. Raises when it cannot."""
+        """Connect, authenticate, warm connections, load instruments, subscribe; `ready` is True when it returns.
+
+        Books may still wait for their first picture. Raises Refused, OSError, TimeoutError or ValueError when it
+        cannot, with everything closed again.
+        """
 
     def instrument(self, symbol: str) -> Instrument:
         """Return the trading rules read from the venue at start. Raises KeyError for a symbol not asked for."""
@@ -143,25 +188,41 @@ class Venue(Protocol):
         """Return the live book: one object for the life of the adapter, mutated in place."""
 
     def prepare(self, request: OrderRequest, stamps: OrderStamps) -> PreparedOrder:
-        """Sign and encode. Fills prepared/signed/encoded stamps. Synchronous; no I/O."""
+        """Sign and encode. Fills prepared/signed/encoded stamps. Synchronous; no I/O.
+
+        Raises ValueError for amounts the venue's format cannot carry exactly: nothing is rounded here.
+        """
 
     def submit(self, prepared: PreparedOrder) -> None:
         """Write the order now, synchronously; everything else comes through the sink.
 
-        Fills the written stamp and the transport facts. Reports Sent once the bytes are with the socket, NotSent
-        when they certainly are not. Later: Acked, Rejected, InDoubt, fills, Closed. Never retries.
+        Fills the written stamp and the transport facts. Reports Sent once the bytes are with the socket (or are bound
+        to get there on a connection being opened), NotSent when they certainly are not. Never retries. Never raises
+        for what the network does; ValueError only for an order that was submitted before, and then nothing is written.
         """
 
     def cancel(self, client_id: ClientOrderId) -> None:
-        """Ask to cancel an order submitted here. The outcome comes through the sink; asking twice is harmless."""
+        """Ask to cancel an order submitted here. The outcome comes through the sink.
+
+        Asking twice, or for an order that is over or unknown, is harmless. A refused cancel proves nothing: mostly the
+        order had just filled, so the adapter reads it or reports InDoubt.
+        """
 
     async def look_up(self, client_id: ClientOrderId, correlator: int, symbol: str) -> OrderReport | None:
-        """Read one order from the venue, or None when the venue knows no such order. Raises when it cannot tell."""
+        """Read one order from the venue, also one of an earlier run; it may tell the sink what it finds.
 
-    async def positions(self) -> list[PositionReport]: ...
+        None: the venue shows no such order now. That means "never" only once recv_window_ms has passed since the order
+        was signed, for bytes still on their way would be taken; whoever asks waits for that. Raises Refused, OSError,
+        TimeoutError or ValueError when it cannot tell (TimeoutError too where the venue's lists are known to lag).
+        """
 
-    async def open_orders(self) -> list[OpenOrder]: ...
+    async def positions(self) -> list[PositionReport]:
+        """Read what the account holds; symbols held at zero are left out. Raises as look_up does, like those below."""
+
+    async def open_orders(self) -> list[OpenOrder]:
+        """Read what the venue still holds of the account, orders of other programs included."""
 
     async def balance(self) -> BalanceReport: ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """End every connection, timer and task. Harmless when repeated, before start and after a failed one."""

@@ -51,7 +51,13 @@ class FakeVenue:
     def __init__(self, instrument: Instrument, clock: ManualClock) -> None:
         self.name = instrument.venue
         self.capabilities = Capabilities(
-            sees_client_id=True, cancels_on_disconnect=True, venue_stamps_books=False, fills_partially=True
+            sees_client_id=True,
+            cancels_by_client_id=True,
+            cancels_on_disconnect=True,
+            venue_stamps_books=False,
+            fills_partially=True,
+            reports_each_fill=True,
+            recv_window_ms=5_000,
         )
         self.ready = False
         self.closed = False

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import msgspec
 
 from deltawire.core.book import Book
-from deltawire.venues.contract import Clock, DecodeError, EventLog, VenueSink
+from deltawire.venues.contract import MARKET_DATA, Clock, DecodeError, EventLog, VenueSink
 from deltawire.venues.paradex import rpc, sbe
 from deltawire.venues.paradex.link import DISTURBED, Link
 from deltawire.venues.paradex.records import Bbo, BookUpdate
 from deltawire.venues.paradex.rest import NAME
 from deltawire.venues.paradex.settings import ParadexSettings
 
-LINK = "market data"
+LINK = MARKET_DATA
 WATCH_S = 0.25  # how often silence and lag are looked at; they are measured in seconds
 
 

@@ -16,7 +16,7 @@ import msgspec
 from deltawire.core.events import Acked, Closed, FillSeen, InDoubt, NotSent, OrderEvent, Rejected, Sent
 from deltawire.core.money import notional_e8, rate_of_e8
 from deltawire.core.types import ClientOrderId, Instrument, VenueOrderId
-from deltawire.venues.contract import Clock, DecodeError, EventLog, PreparedOrder, Refused, VenueSink
+from deltawire.venues.contract import ORDERS, Clock, DecodeError, EventLog, PreparedOrder, Refused, VenueSink
 from deltawire.venues.paradex import errors, rpc, sbe
 from deltawire.venues.paradex.link import DISTURBED, Link
 from deltawire.venues.paradex.records import Account, Fill, Order, Position
@@ -24,7 +24,7 @@ from deltawire.venues.paradex.rest import NAME
 from deltawire.venues.paradex.settings import ParadexSettings
 from deltawire.venues.paradex.tokens import TokenKeeper
 
-LINK = "orders"
+LINK = ORDERS
 LIVES_KEPT = 5_000  # finished orders remembered for late and repeated news, which comes within seconds
 CHANNELS = (rpc.ORDERS, rpc.FILLS, rpc.POSITIONS)
 

@@ -40,9 +40,6 @@ class ParadexVenue:
     """Implements venues.contract.Venue. Owns `http` (made for `http.origin_of(settings.rest_url)`) and closes it."""
 
     name = rest.NAME
-    capabilities = Capabilities(
-        sees_client_id=True, cancels_on_disconnect=True, venue_stamps_books=True, fills_partially=True
-    )
 
     def __init__(
         self,
@@ -55,6 +52,15 @@ class ParadexVenue:
         rng: random.Random,
     ) -> None:
         """rng: for the jitter of reconnects only."""
+        self.capabilities = Capabilities(
+            sees_client_id=True,
+            cancels_by_client_id=True,
+            cancels_on_disconnect=True,
+            venue_stamps_books=True,
+            fills_partially=True,
+            reports_each_fill=True,
+            recv_window_ms=settings.recv_window_ms,
+        )
         self._settings, self._network, self._clock, self._log, self._rng = settings, network, clock, log, rng
         self._http = HttpCaller(http, settings.rest_url, settings.rest_timeout_s)
         self._budget = ConnectBudget(settings.connects_max, int(settings.connects_window_s * 1e9))

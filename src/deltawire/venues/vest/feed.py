@@ -8,11 +8,9 @@ Source: Vest API v2 notes, section 8.
 from collections.abc import Mapping
 
 from deltawire.core.book import Book
-from deltawire.venues.contract import Clock, DecodeError, EventLog, VenueSink
+from deltawire.venues.contract import MARKET_DATA, Clock, DecodeError, EventLog, VenueSink
 from deltawire.venues.vest import wire, ws
 from deltawire.venues.vest.link import Link
-
-LINK_NAME = "market data"
 
 
 class Feed:
@@ -60,7 +58,7 @@ class Feed:
         was_up, self._up = self._up, False
         self._invalidate_all(f"market data link down: {code} {reason}".rstrip())
         if was_up:
-            self._sink.on_link("vest", LINK_NAME, up=False, detail=f"{code} {reason}".rstrip())
+            self._sink.on_link("vest", MARKET_DATA, up=False, detail=f"{code} {reason}".rstrip())
 
     def ask_again(self, silence_s: float) -> None:
         """Subscribe anew to channels that gave nothing for this long; a refused channel is told in no other way."""
@@ -86,7 +84,7 @@ class Feed:
         book.replace(frame.bids, frame.asks)
         if not self._up:
             self._up = True
-            self._sink.on_link("vest", LINK_NAME, up=True, detail="")
+            self._sink.on_link("vest", MARKET_DATA, up=True, detail="")
         self._sink.on_book(book, received_mono_ns)
 
     def _on_tickers(self, items: list[wire.Ticker], received_mono_ns: int) -> None:

@@ -6,13 +6,11 @@ Source: Vest API v2 notes, section 8 (account_private; documented, never seen li
 
 import asyncio
 
-from deltawire.venues.contract import DecodeError, EventLog, VenueSink
+from deltawire.venues.contract import PRIVATE, DecodeError, EventLog, VenueSink
 from deltawire.venues.vest import wire, ws
 from deltawire.venues.vest.account import VENUE, Account
 from deltawire.venues.vest.link import Link
 from deltawire.venues.vest.orders import OrderDesk
-
-LINK_NAME = "private"
 
 
 class PrivateStream:
@@ -60,9 +58,9 @@ class PrivateStream:
         if self.subscribed.is_set():
             self.subscribed.clear()
             self._desk.on_stream(up=False)
-            self._sink.on_link(VENUE, LINK_NAME, up=False, detail=f"{code} {reason}".rstrip())
+            self._sink.on_link(VENUE, PRIVATE, up=False, detail=f"{code} {reason}".rstrip())
 
     def _on_subscribed(self) -> None:
         self.subscribed.set()
         self._desk.on_stream(up=True)
-        self._sink.on_link(VENUE, LINK_NAME, up=True, detail="")
+        self._sink.on_link(VENUE, PRIVATE, up=True, detail="")

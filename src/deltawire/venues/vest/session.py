@@ -15,6 +15,9 @@ from deltawire.core.types import ClientOrderId, Instrument, OrderRequest
 from deltawire.net.api import HttpClient, HttpFailure, HttpPool, Network
 from deltawire.net.backoff import Backoff
 from deltawire.venues.contract import (
+    MARKET_DATA,
+    ORDERS,
+    PRIVATE,
     BalanceReport,
     Capabilities,
     Clock,
@@ -48,9 +51,6 @@ class VestVenue:
     """One account on Vest. Owns the pool, the sockets and the REST client it is given."""
 
     name = VENUE
-    capabilities = Capabilities(
-        sees_client_id=False, cancels_on_disconnect=False, venue_stamps_books=False, fills_partially=True
-    )
 
     def __init__(
         self,
@@ -64,6 +64,15 @@ class VestVenue:
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         """Raise ValueError for settings that cannot work: a key that is not the address's, a URL without a host."""
+        self.capabilities = Capabilities(
+            sees_client_id=False,
+            cancels_by_client_id=False,
+            cancels_on_disconnect=False,
+            venue_stamps_books=False,
+            fills_partially=True,
+            reports_each_fill=False,
+            recv_window_ms=settings.recv_window_ms,
+        )
         self._settings, self._network, self._clock, self._log, self._rng = settings, network, clock, log, rng
         self._account = Account(settings, client, clock=clock, log=log, random_bytes=random_bytes)
         self._account.on_unauthorized = self._on_unauthorized
@@ -166,8 +175,8 @@ class VestVenue:
         feed = Feed(self._books, sink=sink, clock=self._clock, log=self._log)
         private = self._private = PrivateStream(account, desk, sink=sink, log=self._log)
         for link in (
-            self._link("market data", feed, self._public_url),
-            self._link("private", private, self._private_url),
+            self._link(MARKET_DATA, feed, self._public_url),
+            self._link(PRIVATE, private, self._private_url),
         ):
             self._links.append(link)
             with _refusals():
@@ -183,7 +192,7 @@ class VestVenue:
             self._task(self._watch(feed), "watch"),
         ]
         self._started = True
-        sink.on_link(VENUE, "orders", up=True, detail="")
+        sink.on_link(VENUE, ORDERS, up=True, detail="")
 
     async def _warm_pool(self) -> HttpPool:
         settings = self._settings
