@@ -84,7 +84,7 @@ class ParadexSimSettings:
     token_life_s: int = 300
     auth_expiry_default_s: int = 30 * 60
     auth_expiry_max_s: int = 7 * 24 * 3600
-    sbe_version_max: int = 2
+    sbe_version_max: int = 3  # ccxt asks for 3 and trades live, so the venue serves it, though no schema file shows it
     ping_every_s: float = 55.0
     pong_within_s: float = 5.0
     unsent_messages_max: int = 2_000  # a slower reader is cut

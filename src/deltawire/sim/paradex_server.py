@@ -146,7 +146,7 @@ class ParadexSim:
             self._venue.counters["upgrades_refused"] += 1
             response = WSUpgradeResponse.create_error_response(HTTPStatus.BAD_REQUEST, b"SBE schema not served")
             return WSUpgradeResponseWithListener(response, None)
-        return _Socket(self._venue, self._clock, self._sockets)
+        return _Socket(self._venue, self._clock, self._sockets, asked)
 
 
 def _call_later(delay_s: float, fn: Callable[[], None], /) -> Timer:
@@ -156,8 +156,9 @@ def _call_later(delay_s: float, fn: Callable[[], None], /) -> Timer:
 class _Socket(WSListener):
     """One accepted WebSocket: picows on one side, a Session on the other."""
 
-    def __init__(self, venue: SimulatedParadex, clock: Clock, sockets: "set[_Socket]") -> None:
+    def __init__(self, venue: SimulatedParadex, clock: Clock, sockets: "set[_Socket]", sbe_version: int) -> None:
         super().__init__()
+        self._sbe_version = sbe_version
         self._venue = venue
         self._clock = clock
         self._sockets = sockets
@@ -169,7 +170,7 @@ class _Socket(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
         self._sockets.add(self)
-        self._session = self._venue.connect(self)
+        self._session = self._venue.connect(self, self._sbe_version)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         read_mono_ns = self._clock.mono_ns()

@@ -61,7 +61,8 @@ class Venue:
 class Session:
     """number: from 1, never used again; it marks the orders that came by this connection."""
 
-    def __init__(self, venue: Venue, outlet: Outlet, number: int) -> None:
+    def __init__(self, venue: Venue, outlet: Outlet, number: int, sbe_version: int) -> None:
+        self.sbe_version = sbe_version  # as negotiated: every frame it is sent has that layout
         self._venue = venue
         self._outlet = outlet
         self._number = number

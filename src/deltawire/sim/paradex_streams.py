@@ -42,6 +42,10 @@ class Subscriber(Protocol):
     def account(self) -> int:
         """Return the account's address, 0 before it has signed in."""
 
+    @property
+    def sbe_version(self) -> int:
+        """Return the schema version negotiated at its connect, 0 to 3: every frame sent to it has that layout."""
+
     def links(self) -> frozenset[str]:
         """Return what the connection is used for: "market data", "orders", "private"."""
 
@@ -80,12 +84,12 @@ class Streams:
         now_unix_ns = self._clock.unix_ns()
         if channel.kind == "book":
             book = self._market(channel.market).book
-            self._send_market(channel.market, subscriber, sbe.encode(snapshot_record(book, now_unix_ns)))
+            self._send_market(channel.market, subscriber, _Frames(snapshot_record(book, now_unix_ns)))
         elif channel.kind == "paced_book":
             if is_first:
                 self._paced[channel.name] = _PacedBook(self._market(channel.market))
             first = self._paced[channel.name].first(now_unix_ns)
-            self._send_market(channel.market, subscriber, sbe.encode(first))
+            self._send_market(channel.market, subscriber, _Frames(first))
 
     def unsubscribe(self, name: str, subscriber: Subscriber) -> None:
         for subscriptions in self._by_kind.values():
@@ -102,26 +106,25 @@ class Streams:
         market, now_unix_ns = update.symbol, self._clock.unix_ns()
         if update.best_changed:
             book = self._market(market).book
-            self._send_all("bbo", market, lambda: sbe.encode(bbo_record(book, now_unix_ns)))
+            self._send_all("bbo", market, lambda: bbo_record(book, now_unix_ns))
         if not self._lose_delta(market):
-            self._send_all("book", market, lambda: sbe.encode(delta_record(update, now_unix_ns)))
+            self._send_all("book", market, lambda: delta_record(update, now_unix_ns))
         trade = update.trade
         if trade is not None:
-            self._send_all("trades", market, lambda: sbe.encode(trade_record(market, trade, now_unix_ns)))
+            self._send_all("trades", market, lambda: trade_record(market, trade, now_unix_ns))
 
     def publish_private(self, events: Sequence[PrivateEvent]) -> None:
         """Send an account's news to its own connections, in the order given."""
         now_unix_ns = self._clock.unix_ns()
         for event in events:
             kind, market, record = private_record(event, now_unix_ns)
-            frame = b""
+            frames = _Frames(record)
             for channel, subscriber in list(self._by_kind.get(kind, ())):
                 if subscriber.account == event.account and (not market or channel.covers(market)):
                     if self._settings.private_as_json:
                         subscriber.send_json(rpc.encode_notification(channel.name, _json_of(record)))
                     else:
-                        frame = frame or sbe.encode(record)
-                        subscriber.send_frame(frame)
+                        subscriber.send_frame(frames.of(subscriber.sbe_version))
 
     def pace(self) -> None:
         """Send the paced books that are due. For a timer of PACE_MS."""
@@ -134,9 +137,9 @@ class Streams:
         for name, subscribers in due.items():
             record = self._paced[name].next(now_unix_ns, whole="deltas" not in name)
             if record is not None:
-                frame = sbe.encode(record)
+                frames = _Frames(record)
                 for subscriber in subscribers:
-                    self._send_market(record.market, subscriber, frame)
+                    self._send_market(record.market, subscriber, frames)
 
     def publish_second(self) -> None:
         """Send summaries and funding of every market. For a timer of about a second."""
@@ -147,16 +150,17 @@ class Streams:
             for kind, record in (("markets_summary", summary), ("funding_data", funding)):
                 for channel, subscriber in list(self._by_kind.get(kind, ())):
                     if channel.covers(symbol):
-                        subscriber.send_frame(sbe.encode(record))
+                        subscriber.send_frame(sbe.encode(record, subscriber.sbe_version))
 
-    def _send_all(self, kind: str, market: str, encode: Callable[[], bytes]) -> None:
-        frame = b""
+    def _send_all(self, kind: str, market: str, make: Callable[[], records.Record]) -> None:
+        frames: _Frames | None = None
         for channel, subscriber in list(self._by_kind.get(kind, ())):
             if channel.covers(market):
-                frame = frame or encode()
-                self._send_market(market, subscriber, frame)
+                frames = frames or _Frames(make())
+                self._send_market(market, subscriber, frames)
 
-    def _send_market(self, market: str, subscriber: Subscriber, frame: bytes) -> None:
+    def _send_market(self, market: str, subscriber: Subscriber, frames: "_Frames") -> None:
+        frame = frames.of(subscriber.sbe_version)
         # Stamped before the write: what the socket takes counts for the client's reaction, never against the truth.
         self.market_written_mono_ns[market] = self._clock.mono_ns()
         subscriber.send_frame(frame)
@@ -197,6 +201,20 @@ class Streams:
     def _linked(self, fault: Fault) -> list[Subscriber]:
         link = fault.params.get("link", "")
         return [connection for connection in self.connections if not link or link in connection.links()]
+
+
+class _Frames:
+    """One record as a frame, written once for each schema version asked for."""
+
+    def __init__(self, record: records.Record) -> None:
+        self._record = record
+        self._by_version: dict[int, bytes] = {}
+
+    def of(self, version: int) -> bytes:
+        frame = self._by_version.get(version)
+        if frame is None:
+            frame = self._by_version[version] = sbe.encode(self._record, version)
+        return frame
 
 
 class _PacedBook:

@@ -19,6 +19,7 @@ from deltawire.sim.paradex_session import Outlet, Session, Venue
 from deltawire.sim.paradex_streams import PACE_MS, Streams
 from deltawire.sim.paradex_tokens import Tokens
 from deltawire.venues.contract import Clock
+from deltawire.venues.paradex import sbe
 
 HEALTH_CHECK_S = 5.0  # reference, section 17
 STAMPS_SHOWN = 1_000  # newest orders in state()
@@ -78,10 +79,10 @@ class SimulatedParadex:
             return False
         return True
 
-    def connect(self, outlet: Outlet) -> Session:
+    def connect(self, outlet: Outlet, sbe_version: int = sbe.SCHEMA_VERSION) -> Session:
         """Open one WebSocket session. The caller has checked the SBE parameters."""
         self._sessions_made += 1
-        return Session(self._parts, outlet, self._sessions_made)
+        return Session(self._parts, outlet, self._sessions_made, sbe_version)
 
     def start(self) -> None:
         self._every("pace", PACE_MS / 1_000, self._streams.pace)

@@ -1,5 +1,6 @@
 """The simulated Paradex over real TLS sockets, met by a client that shares none of the adapter's code."""
 
+import struct
 from dataclasses import replace
 
 import aiohttp
@@ -96,7 +97,7 @@ async def test_a_token_of_another_venue_is_refused(venue):
 
 
 @pytest.mark.parametrize(
-    "query", ["", "?sbeSchemaId=1", "?sbeSchemaId=1&sbeSchemaVersion=3", "?sbeSchemaId=2&sbeSchemaVersion=2"]
+    "query", ["", "?sbeSchemaId=1", "?sbeSchemaId=1&sbeSchemaVersion=4", "?sbeSchemaId=2&sbeSchemaVersion=2"]
 )
 async def test_a_socket_without_a_served_sbe_schema_is_400(venue, query):
     url = venue.client.ws_url.split("?")[0] + query
@@ -143,6 +144,20 @@ async def test_a_book_feed_begins_with_a_snapshot_and_goes_up_by_one(venue):
         assert updates[1].bids == [(100_001 * 10**8, 10**8), (100_000 * 10**8, 0)]
         bbo = await socket.wait_for(records.Bbo, lambda bbo: bbo.seq == first.seq + 2)
         assert bbo.bid == (100_002 * 10**8, 10**8)
+
+
+@pytest.mark.parametrize(("version", "summary_bytes"), [(0, 216), (1, 240), (2, 240), (3, 248)])
+async def test_a_frame_has_the_layout_its_connection_negotiated(version, summary_bytes):
+    async with running(replace(ONE_LEVEL, funding_tick_s=0.02)) as venue:
+        url = f"{venue.client.ws_url.split('?')[0]}?sbeSchemaId=1&sbeSchemaVersion={version}"
+        async with venue.http.ws_connect(url) as ws:
+            await ws.send_str('{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{"channel":"markets_summary"}}')
+            assert "result" in await ws.receive_json()
+            frame = await ws.receive_bytes()
+    assert struct.unpack_from("<HHHH", frame) == (summary_bytes, 4, 1, version)
+    summary = sbe.decode(frame)
+    assert isinstance(summary, records.MarketSummary)
+    assert summary.mark_price_e8 == 100_005 * 10**8
 
 
 async def test_a_gap_fault_loses_one_delta(venue):
