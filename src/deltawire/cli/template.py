@@ -54,6 +54,8 @@ venues:
     ws_url: $paradex_ws_url
     $ca_line
     recv_window_ms: 1500       # the venue drops an order that reaches it later than this after its signature
+    state_poll_s: 5            # how often the venue is asked whether it trades normally; if not, no entries
+    release_ahead_s: 60        # entries stop so long before its releases, weekdays at 04:30 UTC
   vest:
     # Production: https://server-prod.hz.vestmarkets.com/v2 and wss://ws-prod.hz.vestmarkets.com/ws-api?version=1.0
     rest_url: $vest_rest_url

@@ -75,6 +75,8 @@ class ParadexConfig(Section):
     ca_file: f.CaFile | None = None  # trust this CA instead of the system's
     # How long after its signature the venue still takes an order: a late order is dropped, not filled late.
     recv_window_ns: f.RecvWindow = Field(default=1500 * _MS_NS, alias="recv_window_ms")
+    state_poll_ns: f.Seconds = Field(default=5 * _S_NS, alias="state_poll_s")  # how often system/state is read
+    release_ahead_ns: f.Seconds = Field(default=60 * _S_NS, alias="release_ahead_s")  # entries stop before 04:30 UTC
 
 
 class VestConfig(Section):

@@ -197,6 +197,8 @@ def _paradex(
         symbols=_symbols(config, "paradex"),
         recv_window_ms=venue.recv_window_ns // _MS_NS,
         reply_timeout_s=config.limits.reply_timeout_ns / 1e9,
+        state_poll_s=venue.state_poll_ns / 1e9,
+        release_ahead_s=venue.release_ahead_ns // 10**9,
     )
     http = network.rest(origin_of(venue.rest_url))
     return ParadexVenue(settings, network=network, http=http, clock=clock, log=log, rng=rng)

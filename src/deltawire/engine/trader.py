@@ -105,6 +105,10 @@ class PairTrader:
         if not (self.venues[0].ready and self.venues[1].ready):
             self._refuse("venue", "a venue is not ready")
             return False
+        for venue, leg in zip(self.venues, self.rules.legs, strict=True):
+            if block := venue.entry_block(leg.symbol):
+                self._refuse(f"{venue.name} blocks entries", block)
+                return False
         desk = self._desk
         refusal = desk.gate.entry_refusal(self.books, desk.open_pairs(), now_ns, desk.clock.unix_ns())
         if refusal is not None:

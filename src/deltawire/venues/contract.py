@@ -168,10 +168,19 @@ class Venue(Protocol):
 
     @property
     def ready(self) -> bool:
-        """True: an order submitted now leaves at once, on an open, authenticated connection with protection confirmed.
+        """True: an exit submitted now leaves at once. For an entry `entry_block` must be empty besides.
 
+        Mostly on an open, authenticated connection with protection confirmed; a venue with a second road says True
+        while that one is open too, and blocks entries as long as they would have to take it.
         It may change between any two frames, so it is asked just before each trade. Says nothing of books.
         False before start and after close.
+        """
+
+    def entry_block(self, symbol: str) -> str:
+        """Say why no position may be opened in this market now, "" when nothing speaks against it.
+
+        Maintenance, a road without protection, a used-up budget: what the venue knows and the gate cannot. Asked before
+        each entry, so it looks only at what is at hand. Never asked about exits (I8).
         """
 
     async def start(self, sink: VenueSink) -> None:

@@ -67,12 +67,17 @@ class FakeVenue:
         self.is_final: set[ClientOrderId] = set()
         self.lost: set[ClientOrderId] = set()  # never reached the venue
         self.unreachable = False
+        self.blocked = ""  # why no entry may be made
         self.on_submit: Callable[[PreparedOrder], None] = lambda _prepared: None
         self._instrument, self._clock = instrument, clock
         self._book = Book(self.name, instrument.symbol)
         self._correlator = 0
 
     # ---- contract ----------------------------------------------------------------------------------------------
+
+    def entry_block(self, symbol: str) -> str:
+        assert symbol == self._instrument.symbol
+        return self.blocked
 
     async def start(self, sink: VenueSink) -> None:
         self.sink, self.ready = sink, True

@@ -363,6 +363,21 @@ async def test_a_venue_that_is_not_ready_stops_entries(world: World):
     assert "entry.refused" in world.log.names()
 
 
+async def test_a_venue_that_blocks_entries_gets_none_and_still_gets_exits(world: World):
+    await world.begin()
+    world.vest.blocked = "release window"
+    world.enter()
+    assert not world.paradex.orders
+    world.vest.blocked = ""
+    world.enter()
+    world.vest.blocked = "release window"
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.fill(world.vest.last.client_id)
+    world.spread(0)
+    assert world.paradex.last.purpose is Purpose.EXIT
+    assert world.vest.last.purpose is Purpose.EXIT
+
+
 async def test_a_trade_is_opened_on_record(world: World):
     await world.begin()
     world.enter()

@@ -162,6 +162,7 @@ class FakeParadex:
     refusals: dict[str, str] = field(default_factory=dict)  # REST path -> code to refuse with
     cancelled_by_disconnect: list[str] = field(default_factory=list)
     fee_info: bool = True
+    state: str = "ok"
     http_closed: bool = False
     asked: list[str] = field(default_factory=list)
     seq: int = 1000
@@ -359,7 +360,7 @@ class FakeParadex:
         public = {
             "/system/time": lambda: orjson.dumps({"server_time": str(time.time_ns() // 10**6)}),
             "/system/config": lambda: orjson.dumps({"starknet_chain_id": CHAIN_ID, "paraclear_decimals": 8}),
-            "/system/state": lambda: orjson.dumps({"status": "ok"}),
+            "/system/state": lambda: orjson.dumps({"status": self.state}),
             "/markets": lambda: rest.results([rest.market_json(market) for market in MARKETS]),
         }
         if path in public:

@@ -30,6 +30,7 @@ SETTINGS = ParadexSettings(
     reconnect_floor_s=0.001,
     reconnect_ceiling_s=0.01,
     resubscribe_pause_s=0.0,
+    state_poll_s=0.01,
 )
 
 

@@ -8,6 +8,7 @@ Source: Paradex protocol reference, sections 5 to 7, 13, 14 and 19.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,8 +50,18 @@ class Life:
 class OrderDesk:
     """Owns the content of the order link. The session makes the link and hands it over in `attach`."""
 
-    def __init__(self, settings: ParadexSettings, *, tokens: TokenKeeper, clock: Clock, log: EventLog) -> None:
+    def __init__(
+        self,
+        settings: ParadexSettings,
+        *,
+        tokens: TokenKeeper,
+        clock: Clock,
+        log: EventLog,
+        on_refused: Callable[[str], None],
+    ) -> None:
+        """on_refused: told the code of each refused order, for what it says of more than that order."""
         self._settings, self._tokens, self._clock, self._log = settings, tokens, clock, log
+        self._on_refused = on_refused
         self._link: Link | None = None
         self._sink: VenueSink | None = None
         self._by_request: dict[int, Life] = {}
@@ -253,6 +264,8 @@ class OrderDesk:
         return rate_of_e8(notional_e8(fill.price_e8, fill.size_e8), rate_e8)
 
     def _on_refusal(self, life: Life, event: Rejected | InDoubt) -> None:
+        if isinstance(event, Rejected):
+            self._on_refused(event.code)
         if isinstance(event, InDoubt):
             self._doubt(life, event.reason)
         elif not life.over:

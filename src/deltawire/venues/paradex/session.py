@@ -26,6 +26,7 @@ from deltawire.venues.contract import (
     VenueSink,
 )
 from deltawire.venues.paradex import feed, orders, rest, rpc
+from deltawire.venues.paradex.health import Health
 from deltawire.venues.paradex.http import HttpCaller
 from deltawire.venues.paradex.link import Link, LinkOwner
 from deltawire.venues.paradex.reads import Reads, read_instruments
@@ -65,6 +66,7 @@ class ParadexVenue:
         self._http = HttpCaller(http, settings.rest_url, settings.rest_timeout_s)
         self._budget = ConnectBudget(settings.connects_max, int(settings.connects_window_s * 1e9))
         self._feed = feed.MarketFeed(settings, clock=clock, log=log)
+        self._health = Health(settings, http=self._http, clock=clock, log=log)
         self._instruments: dict[str, Instrument] = {}
         self._links: list[Link] = []
         self._last_signed_ms = 0
@@ -78,6 +80,10 @@ class ParadexVenue:
     def ready(self) -> bool:
         """Whether an order can leave: authenticated, cancel-on-disconnect confirmed, private channels on."""
         return self._desk is not None and self._desk.ready
+
+    def entry_block(self, symbol: str) -> str:
+        del symbol
+        return self._health.block()
 
     async def start(self, sink: VenueSink) -> None:
         """Read the rules, authenticate and open both sockets. Raises, with everything closed again, when it cannot."""
@@ -96,14 +102,16 @@ class ParadexVenue:
             settings, http=self._http, signer=self._signer, clock=self._clock, log=self._log, backoff=self._backoff()
         )
         await self._tokens.start()
-        self._desk = orders.OrderDesk(settings, tokens=self._tokens, clock=self._clock, log=self._log)
+        self._desk = orders.OrderDesk(
+            settings, tokens=self._tokens, clock=self._clock, log=self._log, on_refused=self._health.heard
+        )
         self._reads = Reads(
             http=self._http, tokens=self._tokens, log=self._log, instrument=self.instrument, fee_of=self._desk.fee_of
         )
         fee_rate_e8 = await self._reads.fee_rate_taker_e8(self._signer.account_address)
         self._instruments = await read_instruments(self._http, settings.symbols, fee_rate_e8, self._log)
-        state = rest.read_state(await self._http.call(rest.system_state()))
-        self._log.info("paradex.rules_read", chain_id=config.chain_id, state=state, symbols=list(settings.symbols))
+        await self._health.start()
+        self._log.info("paradex.rules_read", chain_id=config.chain_id, symbols=list(settings.symbols))
         market_data = self._link(feed.LINK, self._feed)
         self._feed.attach(market_data, sink)
         await market_data.start()
@@ -174,6 +182,7 @@ class ParadexVenue:
         for link in self._links:
             await link.close()
         self._links.clear()
+        await self._health.close()
         if self._tokens is not None:
             await self._tokens.close()
         await self._http.close()

@@ -35,6 +35,12 @@ class ParadexSettings:
     book_lag_s: float = 2.0  # bbo ahead of the book for this long: the book channel has died
     silence_s: float = 45.0  # no frame at all: two of the venue's idle heartbeats (20 s) have been missed
 
+    state_poll_s: float = 5.0  # system/state; 12 of the 1500 public calls a minute that an address has
+    # Entries stop so long before the releases at 04:30 UTC on weekdays, and for so long after their begin (the venue
+    # says about 15 minutes). Until then the polled state may be ok between two phases.
+    release_ahead_s: int = 60
+    release_span_s: int = 900
+
     reconnect_floor_s: float = 0.25
     reconnect_ceiling_s: float = 10.0
     connects_max: int = 20  # in connects_window_s, both sockets together; the venue takes 600 a minute

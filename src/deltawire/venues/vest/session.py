@@ -95,6 +95,10 @@ class VestVenue:
         """
         return self._started and self._pool is not None and self._pool.idle > 0
 
+    def entry_block(self, symbol: str) -> str:
+        del symbol  # nothing known here stops entries and yet lets exits through
+        return ""
+
     async def start(self, sink: VenueSink) -> None:
         try:
             await self._start(sink)
