@@ -12,7 +12,7 @@ ARGS ?=
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-header -q --python-version 3.11 pyproject.toml
 
-.PHONY: help demo test check bench lock clean run-env dev-env
+.PHONY: help demo test check bench fuzz lock clean run-env dev-env
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)$$/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -31,6 +31,9 @@ check: dev-env ## Lint, format, strict types, import direction
 
 bench: run-env ## Latency and throughput figures (ARGS="--json")
 	@$(BIN)/deltawire bench $(ARGS)
+
+fuzz: dev-env ## A million damaged frames for each codec (ARGS="--codec vest-ws --frames 50000 --seed 2")
+	@$(BIN)/python -m tests.fuzz.run $(ARGS)
 
 lock: dev-env ## Renew requirements/*.lock from pyproject.toml
 	@$(COMPILE) --group install -o requirements/run.lock

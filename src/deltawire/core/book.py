@@ -6,6 +6,7 @@ Levels are (price_e8, size_e8), best first. An invalid book answers nothing unti
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from deltawire.core.money import notional_e8
 from deltawire.core.types import Side
@@ -45,11 +46,18 @@ class Book:
         self.why_invalid = reason
 
     def replace(self, bids: Iterable[Level], asks: Iterable[Level], seq: int = 0) -> None:
-        """Take a full picture. Levels may come unsorted and with size zero (dropped)."""
+        """Take a full picture. Levels may come unsorted and with size zero (dropped).
+
+        Two levels at one price leave the book invalid: nobody can say what stands there.
+        """
         self.bids[:] = sorted((level for level in bids if level[1] > 0), reverse=True)
         self.asks[:] = sorted(level for level in asks if level[1] > 0)
         self.seq = seq
         self.updates += 1
+        for levels in (self.bids, self.asks):
+            if any(better[0] == worse[0] for better, worse in pairwise(levels)):
+                self.invalidate("two levels at one price")
+                return
         self._settle()
 
     def apply(self, bids: Iterable[Level], asks: Iterable[Level], seq: int) -> None:

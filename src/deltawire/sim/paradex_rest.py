@@ -358,7 +358,7 @@ class _Http:
     def body(self, kind: type[Any]) -> Any:
         try:
             return msgspec.json.decode(self.call.body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as e:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
             raise ApiRefusal("BINDING_ERROR", f"unreadable body: {e}") from e
 
     def number(self, name: str, default: int) -> int:

@@ -53,8 +53,6 @@ class CancelBatchParams(msgspec.Struct):
     order_ids: list[str]
 
 
-ID_MAX = 2**63 - 1  # what the answer can carry
-
 Params = rpc.Params | CreateBatchParams | ModifyParams | CancelBatchParams
 
 
@@ -92,8 +90,6 @@ def decode_request(payload: bytes | memoryview) -> Request:
         request_id, method, params = raw.id, raw.method, _params(raw)
     else:
         request_id, method, params = request.id, request.method, request.params
-    if isinstance(request_id, int) and abs(request_id) > ID_MAX:
-        raise rpc.BadRequest(errors.INVALID_REQUEST, "invalid request", data="id is out of range")
     return Request(request_id, method, params)
 
 
@@ -102,6 +98,6 @@ def _params(raw: _RawRequest) -> Params:
         if raw.method == "order.create_batch" and bytes(raw.params).lstrip().startswith(b"["):
             return CreateBatchParams(_bare_list.decode(raw.params))
         params: Params = _decoders[raw.method].decode(raw.params)
-    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise rpc.BadRequest(errors.INVALID_PARAMS, "invalid method parameters", raw.id, str(e)) from e
     return params

@@ -83,3 +83,11 @@ def test_changes_leave_the_same_book_as_a_fresh_snapshot(start, changes):
         book.apply([(at, size)] if is_bid else [], [] if is_bid else [(at, size)], seq)
     assert book.bids == sorted(bids.items(), reverse=True)
     assert book.asks == sorted(asks.items())
+
+
+def test_a_picture_with_two_levels_at_one_price_is_no_book():
+    book = _book([(99 * E8, E8), (98 * E8, E8), (99 * E8, 2 * E8)], [(100 * E8, E8)])
+    assert not book.valid
+    assert "one price" in book.why_invalid
+    book.replace([(99 * E8, E8), (99 * E8, 0)], [(100 * E8, E8)])  # an empty level is none
+    assert book.valid

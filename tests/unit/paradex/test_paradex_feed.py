@@ -93,6 +93,12 @@ async def test_an_unreadable_frame_invalidates_the_books_it_may_have_been_of_and
     assert rig.fake.data_connection.is_open
 
 
+async def test_a_snapshot_with_a_sequence_below_zero_is_no_book(rig):
+    await push(rig, snapshot(BTC, seq=-5))
+    assert not rig.venue.book(BTC).valid
+    assert "sequence -5" in rig.venue.book(BTC).why_invalid
+
+
 async def test_frames_of_other_templates_and_markets_are_passed_over(rig):
     updates = rig.venue.book(BTC).updates
     unknown = bytearray(sbe.encode(delta(101)))

@@ -139,6 +139,8 @@ class MarketFeed:
         track = self._tracks.get(update.market)
         if track is None:
             return
+        if update.seq < 0:  # it would be taken for "waiting for a snapshot", with a book that looks valid
+            raise DecodeError(f"book sequence {update.seq}")
         if update.is_snapshot:
             if self._settings.book_feed == "snapshot" and update.seq <= track.seq:
                 return

@@ -248,7 +248,7 @@ def check(status: int, body: bytes) -> bytes:
         return body
     try:
         error = msgspec.json.decode(body, type=_ErrorJson)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         error = _ErrorJson(message=f"answer of {len(body)} bytes without an error object")
     if 400 <= status < 500 and status not in (408, 429) and error.error:
         raise Refused(NAME, error.error, error.message[:TEXT_CHARS_MAX])
@@ -324,7 +324,7 @@ def read_fills(body: bytes) -> tuple[list[Fill], str]:
 def _decode(body: bytes, kind: Any) -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         # The text of that error names fields and types, never values, so a token does not leak by it.
         raise DecodeError(f"unreadable answer of {len(body)} bytes: {e}") from e
 

@@ -6,7 +6,7 @@ Source: Paradex protocol reference, sections 5 to 8, state of October 2026.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import orjson
@@ -126,7 +126,7 @@ class Notification(msgspec.Struct, frozen=True):
 class _Error(msgspec.Struct):
     code: int
     message: str = ""
-    data: Any = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Params(msgspec.Struct):
@@ -162,13 +162,11 @@ def decode_server(payload: Payload) -> Reply | Failure | Notification:
     """Read one text frame of the server. Raises DecodeError."""
     try:
         frame = _incoming.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise DecodeError(f"unreadable text frame of {len(payload)} bytes: {e}") from e
     if frame.error is not None:
-        data = frame.error.data
-        text = data if isinstance(data, str) else "" if data is None else orjson.dumps(data).decode()
         stamps = _unix_ns(frame.usIn), _unix_ns(frame.usOut)
-        return Failure(frame.id, frame.error.code, frame.error.message, text, *stamps)
+        return Failure(frame.id, frame.error.code, frame.error.message, _text_of(frame.error.data), *stamps)
     if frame.result is not msgspec.UNSET:
         return Reply(frame.id, frame.result, _unix_ns(frame.usIn), _unix_ns(frame.usOut))
     if frame.method == "subscription" and frame.params is not None:
@@ -180,7 +178,7 @@ def decode_order_result(result: msgspec.Raw | bytes) -> Order:
     """Read the result of order.create or order.modify."""
     try:
         return order_of(_order_result.decode(result).order)
-    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise DecodeError(f"unreadable order result: {e}") from e
 
 
@@ -203,9 +201,18 @@ def decode_channel(channel: str, data: msgspec.Raw | bytes) -> Order | Fill | Po
     decoder, convert = known
     try:
         record: Order | Fill | Position | Account = convert(decoder.decode(data))
-    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise DecodeError(f"unreadable data of {channel[:60]}: {e}") from e
     return record
+
+
+def _text_of(data: msgspec.Raw) -> str:
+    """Return an error's data: a text as it is, anything else as the JSON that was sent."""
+    raw = bytes(data)
+    try:
+        return msgspec.json.decode(raw, type=str)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "" if raw == b"null" else raw.decode(errors="replace")
 
 
 def _unix_ns(stamp: int | None) -> int:
@@ -314,10 +321,14 @@ class Request(msgspec.Struct, frozen=True):
     params: Params
 
 
+# What an answer can carry back.
+_RequestId = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+
 class _RawRequest(msgspec.Struct):
     method: str
     jsonrpc: str = ""
-    id: int | str | None = None
+    id: _RequestId | str | None = None
     params: msgspec.Raw = msgspec.Raw(b"{}")
 
 
@@ -331,7 +342,7 @@ def decode_request(payload: Payload) -> Request:
         raw = _request.decode(payload)
     except msgspec.ValidationError as e:
         raise BadRequest(INVALID_REQUEST, "invalid request", data=str(e)) from e
-    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise BadRequest(PARSE_ERROR, "parse error", data=str(e)) from e
     if raw.jsonrpc != "2.0":
         raise BadRequest(INVALID_REQUEST, "invalid request", raw.id, "jsonrpc must be 2.0")
@@ -340,7 +351,7 @@ def decode_request(payload: Payload) -> Request:
         raise BadRequest(METHOD_NOT_FOUND, "method not found", raw.id, raw.method[:60])
     try:
         return Request(raw.id, raw.method, decoder.decode(raw.params))
-    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise BadRequest(INVALID_PARAMS, "invalid method parameters", raw.id, str(e)) from e
 
 
