@@ -72,6 +72,7 @@ class SimFill:
     fee_e8: int
     realized_pnl_e8: int
     realized_funding_e8: int
+    funding_index_e8: int  # at which that was realised
     underlying_price_e8: int
     order_leaves_e8: int
     trade_id: str

@@ -182,7 +182,10 @@ class Gateway:
     # Modify and cancel
 
     def modify(self, caller: Caller, order_id: str, params: CreateParams) -> SimOrder:
-        """Change an open order; market, side and type must be its own. Returns it as it was when accepted."""
+        """Change an open order; market, side and type must be its own.
+
+        Returns the modified order as it is before the book has seen it: what comes of it there is news.
+        """
         caller = self._count(caller)
         order = caller.account.orders.get(order_id)
         if order is None:
@@ -194,6 +197,8 @@ class Gateway:
         check_window(params, self._clock.unix_ns(), self._settings)
         provisional = copy(order)
         self._exchange.modify(order, params.size_e8, params.price_e8)
+        provisional.leaves_e8 += params.size_e8 - provisional.size_e8
+        provisional.size_e8, provisional.price_e8 = params.size_e8, params.price_e8
         return provisional
 
     def find(self, caller: Caller, order_id: str = "", client_id: str = "", market: str = "") -> SimOrder:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 import orjson
 
+from deltawire.sim import paradex_rest_account as private
 from deltawire.sim import paradex_rest_public as public
 from deltawire.sim.paradex_accounts import CLOSED, OPEN, SimOrder
 from deltawire.sim.paradex_gateway import Received
@@ -96,6 +97,8 @@ class RestApi:
                 ("GET", "/orders/([^/]+)", self._order),
                 ("PUT", "/orders/([^/]+)", self._modify),
                 ("DELETE", "/orders/([^/]+)", self._cancel),
+                ("GET", "/account/margin", self._margin),
+                ("GET", "/funding/payments", self._funding_payments),
                 ("GET", "/orders-history", self._history),
                 ("GET", "/fills", self._fills),
                 ("GET", "/(?:tradebusts|transactions|transfers)", self._nothing),
@@ -180,7 +183,7 @@ class RestApi:
         public_key = http.call.query.get("public_key", "").lower()
         for account in self._exchange.accounts.values():
             if public_key in {address_text(key) for key in account.public_keys}:
-                return {"address": address_text(account.address), "exists": True, "account_signer_type": "starknet"}
+                return public.onboarded(address_text(account.address))
         raise ApiRefusal("ACCOUNT_NOT_FOUND", "no account of this key", 404)
 
     def _onboard(self, http: "_Http") -> dict[str, Any]:
@@ -252,23 +255,34 @@ class RestApi:
         ]
         return _paged(wire_json.fill_json(fill_record(fill)) for fill in fills[: http.page_size()])
 
+    def _funding_payments(self, http: "_Http") -> dict[str, Any]:
+        market = http.call.query.get("market", "")
+        if not market:
+            raise ApiRefusal("INVALID_REQUEST_PARAMETER", "market is required")
+        paid = [
+            fill
+            for fill in reversed(http.caller().account.fills)
+            if market in {"ALL", fill.symbol} and fill.realized_funding_e8 and http.within(fill.created_unix_ns)
+        ]
+        return _paged(private.funding_payment(fill) for fill in paid[: http.page_size()])
+
+    def _margin(self, http: "_Http") -> dict[str, Any]:
+        account = http.caller().account
+        return private.margin(account, [market.rules for market in self._named(http, everything=True)])
+
     # Orders
 
     def _create(self, http: "_Http") -> None:
         caller = http.caller()
         self._venue.gateway.create(caller, http.body(rpc.CreateParams), http.received(), http)
 
-    def _create_batch(self, http: "_Http") -> dict[str, Any]:
+    def _create_batch(self, http: "_Http") -> None:
         caller = http.caller()
         outcomes = self._venue.gateway.create_batch(caller, http.body(list[rpc.CreateParams]), http.received())
-        return {
-            "orders": [self._order_json(outcome) for outcome in outcomes if isinstance(outcome, SimOrder)],
-            "errors": [
-                {"error": outcome.code, "message": outcome.message}
-                for outcome in outcomes
-                if isinstance(outcome, ApiRefusal)
-            ],
-        }
+        refused = [outcome for outcome in outcomes if isinstance(outcome, ApiRefusal)]
+        orders = [self._order_json(outcome) for outcome in outcomes if isinstance(outcome, SimOrder)]
+        errors = [{"error": refusal.code, "message": refusal.message} for refusal in refused]
+        http.json({"orders": orders, "errors": errors}, 201)
 
     def _modify(self, http: "_Http") -> dict[str, Any]:
         caller, params = http.caller(), http.body(ModifyParams)
@@ -296,13 +310,13 @@ class RestApi:
         asked += [("", client_id, account.by_client_id.get(client_id)) for client_id in body.client_order_ids]
         statuses = self._venue.gateway.cancel_batch(caller, [order for _, _, order in asked])
         return _results(
-            {
-                "id": order.id if order else order_id,
-                "client_id": order.client_id if order else client_id,
-                "account": address_text(account.address),
-                "market": order.symbol if order else "",
-                "status": status,
-            }
+            private.cancel_result(
+                account,
+                order.id if order else order_id,
+                order.client_id if order else client_id,
+                order.symbol if order else "",
+                status,
+            )
             for (order_id, client_id, order), status in zip(asked, statuses, strict=True)
         )
 

@@ -61,6 +61,15 @@ def system_config() -> dict[str, Any]:
     }
 
 
+def onboarded(address: str) -> dict[str, Any]:
+    return {
+        "address": address,
+        "exists": True,
+        "account_signer_type": "starknet",
+        "derivation_info": {"class_hash": ACCOUNT_HASH, "proxy_class_hash": PROXY_HASH},
+    }
+
+
 def market_summary(market: SimMarket, now_unix_ns: int) -> dict[str, Any]:
     bid, ask = market.book.best(Side.BUY) or (0, 0), market.book.best(Side.SELL) or (0, 0)
     return {

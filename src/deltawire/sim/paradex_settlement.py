@@ -142,6 +142,7 @@ class Settlement:
             fee_e8=fee_e8,
             realized_pnl_e8=pnl_e8,
             realized_funding_e8=funding_e8,
+            funding_index_e8=market.funding.index_e8,
             underlying_price_e8=market.mark_e8,
             order_leaves_e8=order.leaves_e8,
             trade_id=trade_id(trade.seq),

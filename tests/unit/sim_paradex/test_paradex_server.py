@@ -394,7 +394,8 @@ async def test_a_modified_order_keeps_its_id_and_moves(venue):
         signature = venue.client.signer.sign_modify(now_ms, BTC, Side.BUY, "LIMIT", 2 * 10**7, 99_500 * 10**8, order_id)
         fields = {"id": order_id, "market": BTC, "side": "BUY", "type": "LIMIT", "size": "0.2", "price": "99500"}
         reply = await socket.call("order.modify", **fields, signature=signature, signature_timestamp=now_ms)
-        assert reply["result"]["order"]["id"] == order_id
+        modified = reply["result"]["order"]
+        assert (modified["id"], modified["size"], modified["price"]) == (order_id, "0.2", "99500")
         moved = await socket.wait_for(records.Order, lambda order: order.price_e8 == 99_500 * 10**8)
         assert (moved.order_id, moved.status, moved.remaining_e8) == (order_id, "OPEN", 2 * 10**7)
         assert (moved.request_type, moved.request_status) == ("MODIFY_ORDER", "SUCCESS")
@@ -454,6 +455,37 @@ async def test_public_trades_are_the_newest_first(venue):
         await venue.client.call("POST", "/orders", token, signed(venue, size))
     _, body = await venue.client.call("GET", f"/trades?market={BTC}")
     assert [(trade["size"], trade["side"]) for trade in body["results"]] == [("0.2", "BUY"), ("0.1", "BUY")]
+
+
+async def test_a_batch_by_rest_is_201_and_cancels_of_a_batch_tell_what_was_found(venue):
+    token = await venue.client.auth(venue.now_ms // 1000)
+    orders = [signed(venue, price=price, instruction="GTC", client_id=f"b{price}") for price in ("99000", "98000")]
+    status, placed = await venue.client.call("POST", "/orders/batch", token, orders)
+    assert (status, [order["client_id"] for order in placed["orders"]]) == (201, ["b99000", "b98000"])
+    asked = {"order_ids": [placed["orders"][0]["id"], "1"], "client_order_ids": ["b98000", "b1"]}
+    _, cancelled = await venue.client.call("DELETE", "/orders/batch", token, asked)
+    assert [one["status"] for one in cancelled["results"]] == [
+        "QUEUED_FOR_CANCELLATION", "NOT_FOUND", "QUEUED_FOR_CANCELLATION", "NOT_FOUND",
+    ]  # fmt: skip
+    assert [set(one) - {"status"} for one in cancelled["results"]] == [
+        {"id", "client_id", "account", "market"}, {"id"}, {"id", "client_id", "account", "market"}, {"client_id"},
+    ]  # fmt: skip
+
+
+async def test_funding_is_paid_when_a_position_changes(venue):
+    token = await venue.client.auth(venue.now_ms // 1000)
+    await venue.client.call("POST", "/orders", token, signed(venue))
+    for _ in range(60):
+        venue.clock.advance(1)
+        venue.sim.exchange.accrue_funding()
+    _, held = await venue.client.call("GET", "/positions", token)
+    owed = held["results"][0]["unrealized_funding_pnl"]
+    assert owed.startswith("-")  # a long pays while the rate is positive
+    await venue.client.call("POST", "/orders", token, signed(venue, size="0.05"))
+    _, paid = await venue.client.call("GET", f"/funding/payments?market={BTC}", token)
+    _, fills = await venue.client.call("GET", "/fills", token)
+    assert [(one["payment"], one["fill_id"]) for one in paid["results"]] == [(owed, fills["results"][0]["id"])]
+    assert (await venue.client.call("GET", "/funding/payments?market=ETH-USD-PERP", token))[1]["results"] == []
 
 
 async def test_a_resting_order_is_cancelled_by_rest(venue):

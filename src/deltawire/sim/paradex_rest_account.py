@@ -1,0 +1,46 @@
+"""Private REST answers of the simulated Paradex that no channel shares, as JSON objects. Pure: reads one account.
+
+Margin is the market's own, CROSS, for everyone: it can be read and not set. Source: Paradex reference, sections 11 and
+17, and REST spec 1.132.1.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from deltawire.core.money import E8, format_e8
+from deltawire.sim.paradex_accounts import Account, SimFill
+from deltawire.sim.paradex_rules import MarketRules
+from deltawire.sim.paradex_views import address_text
+
+NS_PER_MS = 1_000_000
+
+
+def funding_payment(fill: SimFill) -> dict[str, Any]:
+    """Return the payment a fill realised: funding is settled when a position changes, and then only."""
+    return {
+        "id": f"{fill.id}-funding",
+        "account": address_text(fill.account),
+        "market": fill.symbol,
+        "payment": format_e8(fill.realized_funding_e8),
+        "index": format_e8(fill.funding_index_e8),
+        "fill_id": fill.id,
+        "created_at": fill.created_unix_ns // NS_PER_MS,
+    }
+
+
+def margin(account: Account, markets: Iterable[MarketRules]) -> dict[str, Any]:
+    return {
+        "account": address_text(account.address),
+        "margin_methodology": "cross_margin",
+        "configs": [
+            {"market": rules.symbol, "leverage": E8 // rules.margin_initial_e8, "margin_type": "CROSS"}
+            for rules in markets
+        ],
+    }
+
+
+def cancel_result(account: Account, order_id: str, client_id: str, market: str, status: str) -> dict[str, Any]:
+    """Return one outcome of a batch of cancels; what is not known of an order that is not there is left out."""
+    known = {"account": address_text(account.address), "market": market} if market else {}
+    names = {name: value for name, value in (("id", order_id), ("client_id", client_id)) if value}
+    return {**names, **known, "status": status}
