@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 - a script, not a package
-"""Draws docs/demo.svg: the live view of a demo that is running at this moment. For whoever changes the view.
+"""Draws docs/img/demo.svg: the live view of a demo that is running at this moment. For whoever changes the view.
 
 Usage: .venv/bin/python scripts/make_demo_picture.py
 """
@@ -20,7 +20,7 @@ from deltawire.cli.control_client import BotRefused, NotRunning, ask
 from deltawire.cli.demo_view import Progress, live_picture
 from deltawire.cli.status_reply import Status, read_status
 
-TARGET = Path(__file__).resolve().parents[1] / "docs/demo.svg"
+TARGET = Path(__file__).resolve().parents[1] / "docs/img/demo.svg"
 COLUMNS = 122
 TRADES, SECONDS = 5, 90
 # Without its web fonts the picture needs no network, and a browser's own monospace font does.
