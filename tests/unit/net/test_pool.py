@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import random
 import socket
@@ -13,6 +14,7 @@ from tests.unit.net.peers import DeafServer, polite
 
 from deltawire.net import tls
 from deltawire.net.api import HttpFailure, HttpResponse, PoolSettings
+from deltawire.net.dns import AddressCache
 from deltawire.net.pool import SocketHttpPool
 from deltawire.net.sockets import SocketNetwork
 
@@ -478,6 +480,51 @@ async def test_the_socket_has_nodelay(network, server):
     async with warm_pool(network, server) as pool:
         sock = pool._idle[0]._transport.get_extra_info("socket")
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
+async def test_the_kernel_probes_an_idle_path_after_the_time_set(network, server):
+    async with warm_pool(network, server, dataclasses.replace(SETTINGS, tcp_keepalive_s=17.0)) as pool:
+        sock = pool._idle[0]._transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 17
+
+
+async def test_every_connection_of_a_pool_is_served_by_one_look_up(client_context, server, until):
+    cache = AddressCache(time.monotonic_ns, local_address)
+    pool = pool_with(cache, client_context, server)
+    await pool.warm()
+    pool._idle[0].end("broken by the test")
+    await until(lambda: pool.counters.replaced == 1, "replaced")
+    assert cache.asked == 1
+    await pool.close()
+
+
+async def test_an_address_where_nobody_listens_is_passed_over_for_the_next(client_context, server):
+    async def two(host, port):
+        return ["127.99.99.99", "127.0.0.1"]  # the server listens on the second only
+
+    pool = pool_with(AddressCache(time.monotonic_ns, two), client_context, server)
+    await pool.warm()
+    assert pool.idle == SETTINGS.connections
+    await pool.close()
+
+
+async def local_address(host, port):
+    return ["127.0.0.1"]
+
+
+def pool_with(cache, context, server):
+    """Make a pool that resolves by this cache; the certificate is still checked for the host's name."""
+    return SocketHttpPool(
+        server.origin,
+        SETTINGS,
+        "/time",
+        b"",
+        now_ns=time.monotonic_ns,
+        ssl_context=context,
+        rng=random.Random(1),
+        addresses=cache,
+    )
 
 
 @pytest.mark.parametrize("origin", ["http://localhost:1", "https://", "https://h/path", "https://u:p@h"])
