@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import orjson
 
 from deltawire.core.book import Book
 from deltawire.core.events import OrderEvent
 from deltawire.core.types import ClientOrderId
-from deltawire.net.api import HttpFailure, HttpPool, HttpResponse, PoolSettings, WsHandler
+from deltawire.net.api import HttpDone, HttpFailure, HttpPool, HttpResponse, HttpWritten, PoolSettings, WsHandler
 from deltawire.venues.paradex import rest, rpc, sbe, signing
 from deltawire.venues.paradex.records import Account, BookUpdate, Fill, Order, Position, Record
 from deltawire.venues.paradex.wire_json import account_json, fill_json, order_json, position_json
@@ -140,6 +141,38 @@ class FakeConnection:
         asyncio.get_running_loop().call_soon(self.handler.on_closed, code, reason)
 
 
+class FakePool:
+    """The warm connections of the second road: implements net.api.HttpPool."""
+
+    def __init__(self, venue: "FakeParadex", connections: int) -> None:
+        self.venue, self.idle, self._connections = venue, 0, connections
+        self.posts = 0
+
+    async def warm(self) -> None:
+        self.idle = self._connections
+
+    def post_now(self, target: str, headers: bytes, body: bytes, on_done: HttpDone) -> HttpWritten | None:
+        if not self.idle:
+            return None
+        self.idle -= 1
+        self.posts += 1
+        assert target == "/v1/orders"
+
+        def done(outcome: HttpResponse | HttpFailure) -> None:
+            self.idle += 1
+            on_done(outcome)
+
+        lines = dict(line.split(": ", 1) for line in headers.decode().splitlines())
+        asyncio.get_running_loop().call_soon(self.venue.on_post_order, lines, body, done)
+        return HttpWritten(time.monotonic_ns(), reused=True, connection_age_ns=5, connection_requests=7)
+
+    async def request(self, method: str, target: str, headers: bytes = b"", body: bytes = b"") -> HttpResponse:
+        raise AssertionError("only orders go over the pool")
+
+    async def close(self) -> None:
+        self.idle = 0
+
+
 @dataclass(slots=True)
 class FakeParadex:
     """The venue. Tests set `on_create` and the dicts below, and push frames with `tell`."""
@@ -164,6 +197,8 @@ class FakeParadex:
     fee_info: bool = True
     state: str = "ok"
     http_closed: bool = False
+    pool: "FakePool | None" = None
+    on_post: Callable[[rpc.CreateParams, HttpDone], None] | None = None  # what POST /orders does instead
     asked: list[str] = field(default_factory=list)
     seq: int = 1000
 
@@ -181,7 +216,10 @@ class FakeParadex:
         return connection
 
     def http_pool(self, origin: str, settings: PoolSettings, warm_target: str, warm_headers: bytes) -> HttpPool:
-        raise AssertionError("Paradex orders do not go over HTTPS")
+        assert warm_target == "/v1/system/time"
+        assert warm_headers == b""
+        self.pool = FakePool(self, settings.connections)
+        return self.pool
 
     @property
     def order_connection(self) -> FakeConnection:
@@ -233,17 +271,40 @@ class FakeParadex:
                 connection.binary(sbe.encode(self.snapshots(channel.split(".")[1])))
 
     def _on_create(self, connection: FakeConnection, request: rpc.Request, params: rpc.CreateParams) -> None:
+        made = self.make_order(params)
+        if isinstance(made, str):
+            self._refuse(connection, request, 100, "order refused", made)
+        elif self.on_create is not None:
+            self.on_create(connection, request, made)
+        else:
+            self.acknowledge(connection, request, made)
+
+    def on_post_order(self, headers: Mapping[str, str], body: bytes, done: HttpDone) -> None:
+        """POST /orders."""
+        if headers["Authorization"].removeprefix("Bearer ") not in self.tokens:
+            done(answer_of(401, rest.error_body("INVALID_TOKEN", "token is not valid")))
+            return
+        params = msgspec.json.decode(body, type=rpc.CreateParams)
+        if self.on_post is not None:
+            self.on_post(params, done)
+            return
+        made = self.make_order(params)
+        if isinstance(made, str):
+            done(answer_of(400, rest.error_body(made, "order refused")))
+        else:
+            done(answer_of(201, orjson.dumps(order_json(made))))
+
+    def make_order(self, params: rpc.CreateParams) -> Order | str:
+        """Return the order, or the code to refuse it with."""
         chain = signing.order_chain(params.signature_timestamp, params.market, params.order_side, params.type)
         message = signing.message_hash(
             CHAIN_ID, int(self.account_address, 16), signing.order_struct_hash(chain, params.size_e8, params.price_e8)
         )
         if not signing.verify(self.public_key, message, signing.decode_signature(params.signature)):
-            self._refuse(connection, request, 100, "order refused", "INVALID_ORDER_SIGNATURE")
-            return
+            return "INVALID_ORDER_SIGNATURE"
         client_id = params.client_id or ""
         if client_id in self.orders:
-            self._refuse(connection, request, 100, "order refused", "DUPLICATED_CLIENT_ID")
-            return
+            return "DUPLICATED_CLIENT_ID"
         now_ns = time.time_ns() // 10**6 * 10**6
         order = Order(
             venue_unix_ns=params.signature_timestamp * 10**6, seq=self._next_seq(), status="NEW",
@@ -255,10 +316,7 @@ class FakeParadex:
             market=params.market, cancel_reason="", request_id="", request_message="",
         )  # fmt: skip
         self.orders[client_id] = order
-        if self.on_create is not None:
-            self.on_create(connection, request, order)
-        else:
-            self.acknowledge(connection, request, order)
+        return order
 
     def acknowledge(self, connection: FakeConnection, request: rpc.Request, order: Order) -> None:
         self._answer(connection, request, rpc.order_result(order, time.time_ns()))
@@ -371,6 +429,9 @@ class FakeParadex:
             return 401, rest.error_body("INVALID_TOKEN", "token is not valid")
         if path.startswith("/orders/by_client_id/"):
             order = self.orders.get(path.rpartition("/")[2])
+            if method == "DELETE" and order is not None and not order.is_closed:
+                self.end(order.client_id, "USER_CANCELED")
+                return 204, b""
             if order is None or order.is_closed:
                 return 400, rest.error_body("CLIENT_ORDER_ID_NOT_FOUND", "no such order")
             return 200, orjson.dumps(order_json(order))
@@ -422,6 +483,12 @@ class FakeParadex:
         token = f"jwt-{self.tokens_made}-secret"
         self.tokens.add(token)
         return 200, orjson.dumps({"jwt_token": token})
+
+
+def answer_of(status: int, body: bytes) -> HttpResponse:
+    return HttpResponse(
+        status, {}, body, 0, time.monotonic_ns(), reused=True, connection_age_ns=0, connection_requests=1
+    )
 
 
 MARKETS = [

@@ -30,7 +30,9 @@ SETTINGS = ParadexSettings(
     reconnect_floor_s=0.001,
     reconnect_ceiling_s=0.01,
     resubscribe_pause_s=0.0,
-    state_poll_s=0.01,
+    # The tests run at any hour of any day.
+    release_ahead_s=0,
+    release_span_s=0,
 )
 
 
@@ -49,12 +51,14 @@ class Rig:
     venue: ParadexVenue
     made: int = 0
 
-    def prepare(self, *, size_e8: int = E8 // 100, side: Side = Side.BUY) -> PreparedOrder:
+    def prepare(
+        self, *, size_e8: int = E8 // 100, side: Side = Side.BUY, purpose: Purpose = Purpose.ENTRY
+    ) -> PreparedOrder:
         self.made += 1
         request = OrderRequest(
             client_id=ClientOrderId(f"t-{self.made}"),
             trade_id=TradeId("t"),
-            purpose=Purpose.ENTRY,
+            purpose=purpose,
             instrument=self.venue.instrument(BTC),
             side=side,
             size_e8=size_e8,
@@ -62,8 +66,8 @@ class Rig:
         )
         return self.venue.prepare(request, OrderStamps())
 
-    def submit(self, *, size_e8: int = E8 // 100) -> str:
-        prepared = self.prepare(size_e8=size_e8)
+    def submit(self, *, size_e8: int = E8 // 100, purpose: Purpose = Purpose.ENTRY) -> str:
+        prepared = self.prepare(size_e8=size_e8, purpose=purpose)
         self.venue.submit(prepared)
         return prepared.request.client_id
 

@@ -1,5 +1,6 @@
 """When the adapter says that no entry should be made."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -32,7 +33,8 @@ async def health_at(utc: datetime, state: str = "ok") -> tuple[Health, HandClock
     rig.fake.state = state
     clock = HandClock(utc)
     http = HttpCaller(rig.fake, SETTINGS.rest_url, 1.0)
-    health = Health(SETTINGS, http=http, clock=clock, log=MemoryLog())
+    settings = replace(SETTINGS, release_ahead_s=60, release_span_s=900)
+    health = Health(settings, http=http, clock=clock, log=MemoryLog())
     await health.start()
     await health.close()  # no more polls: the test moves the clock
     return health, clock, rig
@@ -86,13 +88,16 @@ async def test_a_state_never_read_blocks_entries():
     assert rig.venue.entry_block(BTC)
 
 
-async def test_the_polled_state_is_followed(rig):
-    assert rig.venue.entry_block(BTC) in ("", "release window, weekdays from 04:30 UTC")
+async def test_the_polled_state_is_followed():
+    rig = make_rig(replace(SETTINGS, state_poll_s=0.05))
+    await rig.venue.start(rig.sink)
+    assert rig.venue.entry_block(BTC) == ""
     rig.fake.state = "post_only"
     await rig.sink.until(lambda: rig.venue.entry_block(BTC) == "system state is post_only")
     assert rig.venue.ready, "exits go on"
     rig.fake.state = "ok"
-    await rig.sink.until(lambda: "system state" not in rig.venue.entry_block(BTC))
+    await rig.sink.until(lambda: rig.venue.entry_block(BTC) == "")
+    await rig.venue.close()
 
 
 async def test_a_refused_order_tells_the_state_before_the_next_poll_does():

@@ -137,7 +137,7 @@ async def test_an_order_in_doubt_by_timeout_is_not_put_in_doubt_again_by_the_los
 async def test_with_no_connection_an_order_is_not_sent(rig):
     rig.fake.refuse_connects = 1_000
     rig.fake.order_connection.lose()
-    await rig.sink.until(lambda: not rig.venue.ready)
+    await rig.sink.until(lambda: "order socket is down" in rig.venue.entry_block(BTC))
     client_id = rig.submit()
     (event,) = rig.sink.of(client_id)
     assert isinstance(event, NotSent)

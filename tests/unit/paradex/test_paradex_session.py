@@ -17,6 +17,8 @@ from deltawire.venues.paradex.settings import ParadexSettings
 from deltawire.venues.paradex.signing import Signer
 from deltawire.venues.paradex.tokens import TokenKeeper
 
+SOCKET_DOWN = "the order socket is down: only exits leave, by REST"
+
 
 class HandClock:
     now_ns = 10**12
@@ -57,16 +59,16 @@ async def test_without_confirmed_cancel_on_disconnect_start_fails_and_nothing_st
     assert unstarted.fake.http_closed
 
 
-async def test_after_a_reconnect_it_is_not_ready_until_cancel_on_disconnect_is_confirmed_again(rig):
+async def test_after_a_reconnect_no_entry_leaves_until_cancel_on_disconnect_is_confirmed_again(rig):
     rig.fake.confirms_cancel_on_disconnect = False
     rig.fake.order_connection.lose()
     await rig.sink.until(lambda: len(rig.fake.connections) >= 4)  # it keeps trying
-    assert not rig.venue.ready
+    assert rig.venue.entry_block(BTC) == SOCKET_DOWN
     client_id = rig.submit()
     assert rig.sink.of(client_id) == [NotSent("the order link is not ready")]
     assert client_id not in rig.fake.orders
     rig.fake.confirms_cancel_on_disconnect = True
-    await rig.sink.until(lambda: rig.venue.ready)
+    await rig.sink.until(lambda: rig.venue.entry_block(BTC) != SOCKET_DOWN)
     assert rig.fake.order_connection.armed
     assert rig.sink.links[-1] == ("orders", True)
 

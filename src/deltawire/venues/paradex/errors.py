@@ -16,6 +16,7 @@ PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR =
 METHOD_ERROR = 100
 TOKEN_MALFORMED, TOKEN_INVALID, GEO_BLOCKED, NOT_AUTHENTICATED = 40110, 40111, 40112, 40300
 RATE_LIMITED = 42901
+HTTP_TOO_MANY = 429
 
 # The request never reached order handling.
 CODES_REFUSED = {
@@ -83,6 +84,17 @@ def order_event(code: int, message: str, data: str) -> Rejected | InDoubt:
         if code == METHOD_ERROR and name:
             return Rejected(name, text)
     return InDoubt(f"error {code} proves nothing: {text}".rstrip(": "))
+
+
+def order_event_http(status: int, code: str, message: str) -> Rejected | InDoubt:
+    """Say what an error answer to POST /orders proves: the same names as on the socket, and HTTP's own rate limit."""
+    name = name_in(code, message)
+    if name not in NAMES_DOUBTFUL:
+        if status == HTTP_TOO_MANY:
+            return Rejected(name or CODES_REFUSED[RATE_LIMITED], message[:TEXT_CHARS_MAX])
+        if 400 <= status < 500 and name:
+            return Rejected(name, message[:TEXT_CHARS_MAX])
+    return InDoubt(f"HTTP {status} proves nothing: {code} {message[:TEXT_CHARS_MAX]}".rstrip(": "))
 
 
 class Unavailable(ConnectionError):

@@ -15,7 +15,7 @@ def origin_of(rest_url: str) -> str:
 class HttpCaller:
     def __init__(self, client: HttpClient, rest_url: str, timeout_s: float) -> None:
         self._client, self._timeout_s = client, timeout_s
-        self._base = urlsplit(rest_url).path.rstrip("/")
+        self.base = urlsplit(rest_url).path.rstrip("/")  # the path every call begins with
 
     async def call(self, request: rest.HttpRequest) -> bytes:
         """Return the body of a 2xx answer.
@@ -24,7 +24,7 @@ class HttpCaller:
         """
         response = await self._client.request(
             request.method,
-            self._base + request.path,
+            self.base + request.path,
             dict(request.headers),
             request.body or None,
             timeout_s=self._timeout_s,

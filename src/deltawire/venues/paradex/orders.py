@@ -1,4 +1,6 @@
-"""Orders over the Paradex order socket: write, match the answers, follow the private channels. Never sends twice.
+"""Orders at Paradex: write, match the answers, follow the private channels. Never sends twice.
+
+They leave over the order socket; while it is down, exits leave over REST and entries not at all (`block`).
 
 An order is known by its request id, which is also its signature timestamp (unique, strictly growing), and by client id.
 The reply is provisional: final news comes on the private channels, as SBE or JSON. One timer an order covers both a
@@ -10,18 +12,21 @@ Source: Paradex protocol reference, sections 5 to 7, 13, 14 and 19.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from deltawire.core.events import Acked, Closed, FillSeen, InDoubt, NotSent, OrderEvent, Rejected, Sent
 from deltawire.core.money import notional_e8, rate_of_e8
-from deltawire.core.types import ClientOrderId, Instrument, VenueOrderId
+from deltawire.core.types import ClientOrderId, Instrument, Purpose, VenueOrderId
+from deltawire.net.api import HttpFailure, HttpResponse
 from deltawire.venues.contract import ORDERS, Clock, DecodeError, EventLog, PreparedOrder, Refused, VenueSink
-from deltawire.venues.paradex import errors, rpc, sbe
+from deltawire.venues.paradex import errors, rest, rpc, sbe
 from deltawire.venues.paradex.link import DISTURBED, Link
 from deltawire.venues.paradex.records import Account, Fill, Order, Position
 from deltawire.venues.paradex.rest import NAME
+from deltawire.venues.paradex.road import RestRoad
 from deltawire.venues.paradex.settings import ParadexSettings
 from deltawire.venues.paradex.tokens import TokenKeeper
 
@@ -40,6 +45,7 @@ class Life:
     replied: bool = False
     over: bool = False
     doubted: bool = False  # said once for each order: a second word would add nothing
+    resolved: bool = False  # in doubt, then read at the venue; news of it is told all the same
     fill_ids: set[str] = field(default_factory=set)
 
     @property
@@ -55,17 +61,19 @@ class OrderDesk:
         settings: ParadexSettings,
         *,
         tokens: TokenKeeper,
+        road: RestRoad,
         clock: Clock,
         log: EventLog,
         on_refused: Callable[[str], None],
     ) -> None:
         """on_refused: told the code of each refused order, for what it says of more than that order."""
-        self._settings, self._tokens, self._clock, self._log = settings, tokens, clock, log
+        self._settings, self._tokens, self._road, self._clock, self._log = settings, tokens, road, clock, log
         self._on_refused = on_refused
         self._link: Link | None = None
         self._sink: VenueSink | None = None
         self._by_request: dict[int, Life] = {}
         self._by_client: dict[str, Life] = {}
+        self._open: dict[str, Life] = {}  # of these, neither over nor resolved
         self._told_up = False
         self._calls: set[asyncio.Task[None]] = set()
         self.unreadable = 0
@@ -75,47 +83,95 @@ class OrderDesk:
 
     @property
     def ready(self) -> bool:
-        """Authenticated, cancel-on-disconnect confirmed, subscribed."""
+        """Whether an exit could leave now, by either road."""
+        return self._is_protected or self._road.ready
+
+    @property
+    def _is_protected(self) -> bool:
+        """The order socket: authenticated, cancel-on-disconnect confirmed, subscribed."""
         return self._link is not None and self._link.up
+
+    def block(self, symbol: str) -> str:
+        """Say why no entry should be made in this market now.
+
+        An order in doubt blocks its market: one of an earlier connection until it is read, whatever the engine thinks.
+        """
+        if not self._is_protected:
+            return "the order socket is down: only exits leave, by REST"
+        for life in self._open.values():
+            if life.doubted and life.prepared.request.instrument.symbol == symbol:
+                return f"order {life.client_id} is in doubt"
+        return ""
 
     @property
     def unfinished(self) -> list[Life]:
-        return [life for life in self._by_request.values() if not life.over]
+        return list(self._open.values())
 
     def submit(self, prepared: PreparedOrder) -> None:
         """Write a prepared order now. Raises ValueError for one that was written before (I3)."""
-        client_id = prepared.request.client_id
-        if prepared.stamps.written_mono_ns or client_id in self._by_client:
-            raise ValueError(f"{client_id} was submitted before")
+        request = prepared.request
+        if prepared.stamps.written_mono_ns or request.client_id in self._by_client:
+            raise ValueError(f"{request.client_id} was submitted before")
         assert self._sink is not None
+        life = Life(prepared)
+        why_not = self._write_to_socket(prepared)
+        if why_not and request.purpose is not Purpose.ENTRY and self._write_by_rest(life):
+            why_not = ""
+        if why_not:
+            self._sink.on_order(request.client_id, NotSent(why_not))
+            return
+        self._by_request[prepared.correlator] = self._by_client[life.client_id] = self._open[life.client_id] = life
+        life.timer = asyncio.get_running_loop().call_later(self._settings.reply_timeout_s, self._out_of_time, life)
+        self._sink.on_order(life.client_id, Sent())
+        self._prune()
+
+    def _write_to_socket(self, prepared: PreparedOrder) -> str:
+        """Return why nothing left, "" when it did."""
         link = self._link
         if link is None or not link.up:
-            self._sink.on_order(client_id, NotSent("the order link is not ready"))
-            return
+            return "the order link is not ready"
         requests = link.sent
         try:
             link.send(prepared.payload)
         except ConnectionError as e:
-            self._sink.on_order(client_id, NotSent(str(e)))
-            return
+            return str(e)
         stamps = prepared.stamps
         stamps.written_mono_ns = self._clock.mono_ns()
         stamps.transport, stamps.reused, stamps.connection_requests = "ws", requests > 0, requests
         stamps.connection_age_ns = stamps.written_mono_ns - link.opened_mono_ns
-        life = Life(prepared)
-        self._by_request[prepared.correlator] = self._by_client[client_id] = life
-        life.timer = asyncio.get_running_loop().call_later(self._settings.reply_timeout_s, self._out_of_time, life)
-        self._sink.on_order(client_id, Sent())
-        self._prune()
+        return ""
+
+    def _write_by_rest(self, life: Life) -> bool:
+        written = self._road.post(life.prepared.payload, partial(self._on_rest_answer, life))
+        if written is None:
+            return False
+        stamps = life.prepared.stamps
+        stamps.transport, stamps.written_mono_ns = "https", written.written_mono_ns
+        stamps.reused, stamps.connection_requests = written.reused, written.connection_requests
+        stamps.connection_age_ns = written.connection_age_ns
+        self._log.warning("paradex.order_by_rest", client_id=life.client_id)
+        return True
 
     def cancel(self, client_id: ClientOrderId) -> None:
-        """Ask for a cancel. Its reply only says "queued"; a refusal may mean filled, so it leads to a look-up."""
+        """Ask for a cancel, also of an order of an earlier run; asking twice, or for one that is over, is harmless.
+
+        A good answer only says "queued"; a refusal may mean filled, so it leads to a look-up.
+        """
         life = self._by_client.get(client_id)
-        if life is None or life.over:
+        if life is not None and life.over:
             return
-        task = asyncio.get_running_loop().create_task(self._cancel(life))
+        task = asyncio.get_running_loop().create_task(
+            self._cancel(life) if life is not None else self._cancel_stranger(client_id)
+        )
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
+
+    def resolve(self, client_id: ClientOrderId) -> None:
+        """Take the word of a look-up that an order is over, or never was: it no longer blocks its market."""
+        life = self._open.pop(client_id, None)
+        if life is not None:
+            life.resolved = True
+            self._stop_timer(life)
 
     async def close(self) -> None:
         """Switch cancel-on-disconnect off if nothing of ours rests; else leave it on, so that closing cancels."""
@@ -189,6 +245,29 @@ class OrderDesk:
             return
         stamps.acked_mono_ns = stamps.acked_mono_ns or self._clock.mono_ns()
         self._on_order(order)
+
+    def _on_rest_answer(self, life: Life, outcome: HttpResponse | HttpFailure) -> None:
+        if isinstance(outcome, HttpFailure):
+            self._doubt(life, outcome.reason)
+            return
+        stamps = life.prepared.stamps
+        if not life.replied:
+            life.replied = True
+            stamps.reply_mono_ns = outcome.received_mono_ns
+        if not 200 <= outcome.status < 300:
+            code, message = rest.read_error(outcome.body)
+            self._on_refusal(life, errors.order_event_http(outcome.status, code, message))
+            return
+        try:
+            order = rest.read_order(outcome.body)
+        except DecodeError as e:
+            self._unread(str(e))
+            self._doubt(life, "its answer could not be read")
+            return
+        stamps.acked_mono_ns = stamps.acked_mono_ns or self._clock.mono_ns()
+        self._on_order(order)
+        # Its end may have been told while no private channel was there to hear it.
+        self._doubt(life, "acknowledged over REST: it is read")
 
     def on_channel(self, channel: str, data: msgspec.Raw, received_mono_ns: int) -> None:
         try:
@@ -307,7 +386,7 @@ class OrderDesk:
                 self._doubt(life, reason)
 
     def _doubt(self, life: Life, reason: str) -> None:
-        if life.over or life.doubted:
+        if life.over or life.doubted or life.resolved:
             return
         life.doubted = True
         self._stop_timer(life)
@@ -315,6 +394,7 @@ class OrderDesk:
 
     def _end(self, life: Life) -> None:
         life.over = True
+        self._open.pop(life.client_id, None)
         self._stop_timer(life)
 
     def _stop_timer(self, life: Life) -> None:
@@ -327,18 +407,29 @@ class OrderDesk:
         self._sink.on_order(client_id, event)
 
     async def _cancel(self, life: Life) -> None:
-        assert self._link is not None
         symbol = life.prepared.request.instrument.symbol
-        by_client = {"client_id": life.client_id, "market": symbol}
         try:
-            await self._link.call("order.cancel", {"id": life.venue_order_id} if life.venue_order_id else by_client)
+            if self._is_protected:
+                assert self._link is not None
+                by_client = {"client_id": life.client_id, "market": symbol}
+                by_id = {"id": life.venue_order_id}
+                await self._link.call("order.cancel", by_id if life.venue_order_id else by_client)
+            else:
+                await self._road.cancel(life.client_id, symbol)
         except DISTURBED as e:
             self._doubt(life, f"cancel without success: {e}")
+
+    async def _cancel_stranger(self, client_id: ClientOrderId) -> None:
+        """Cancel an order this desk did not write. Its market is not known here, so it goes over REST."""
+        try:
+            await self._road.cancel(client_id)
+        except DISTURBED as e:
+            self._log.warning("paradex.cancel_failed", client_id=client_id, reason=str(e))
 
     def _prune(self) -> None:
         """Forget the oldest finished orders beyond the bound; unfinished ones are always kept."""
         while len(self._by_request) > LIVES_KEPT:
-            oldest = next((life for life in self._by_request.values() if life.over), None)
+            oldest = next((life for life in self._by_request.values() if life.over or life.resolved), None)
             if oldest is None:
                 return
             del self._by_request[oldest.prepared.correlator]

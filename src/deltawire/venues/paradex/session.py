@@ -1,8 +1,9 @@
 """The live Paradex adapter: venues.contract.Venue over two WebSockets and REST reads. Puts the parts together.
 
 Market data and orders have a connection each, so that neither waits behind the other. Orders leave over the order
-socket only; REST reads rules, account and orders in doubt. Makes Pro orders (no speed bump). Parts: `link` keeps a
-socket open, `feed` has the books, `orders` the orders, `reads` and `tokens` the REST side.
+socket, exits over REST while it is down; REST reads rules, account and orders in doubt. Parts: `link` keeps a socket
+open, `feed` has the books, `orders` the orders, `road` their REST, `reads` and `tokens` the reads, `health` the venue's
+state.
 
 Source: Paradex protocol reference, state of October 2026.
 """
@@ -12,7 +13,7 @@ import random
 from deltawire.core.book import Book
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId, Instrument, OrderRequest
-from deltawire.net.api import HttpClient, Network
+from deltawire.net.api import HttpClient, HttpPool, Network, PoolSettings
 from deltawire.net.backoff import Backoff, ConnectBudget
 from deltawire.venues.contract import (
     BalanceReport,
@@ -27,13 +28,17 @@ from deltawire.venues.contract import (
 )
 from deltawire.venues.paradex import feed, orders, rest, rpc
 from deltawire.venues.paradex.health import Health
-from deltawire.venues.paradex.http import HttpCaller
+from deltawire.venues.paradex.http import HttpCaller, origin_of
 from deltawire.venues.paradex.link import Link, LinkOwner
 from deltawire.venues.paradex.reads import Reads, read_instruments
+from deltawire.venues.paradex.road import RestRoad
 from deltawire.venues.paradex.settings import ParadexSettings
 from deltawire.venues.paradex.signing import Signer
 from deltawire.venues.paradex.tokens import TokenKeeper
 
+# An order that is not there so long after its receive window will never be: the venue's clock may differ from ours.
+NEVER_MARGIN_MS = 500
+WARM_UP_PATH = "/system/time"  # public and small; exercises the connections of the second road
 ORDER_TYPE = "LIMIT"  # with IOC: an immediate order with a capped price
 
 
@@ -69,6 +74,8 @@ class ParadexVenue:
         self._health = Health(settings, http=self._http, clock=clock, log=log)
         self._instruments: dict[str, Instrument] = {}
         self._links: list[Link] = []
+        self._pool: HttpPool | None = None
+        self._started = False
         self._last_signed_ms = 0
         # Made at start, once the venue has told its chain id.
         self._signer: Signer | None = None
@@ -78,12 +85,13 @@ class ParadexVenue:
 
     @property
     def ready(self) -> bool:
-        """Whether an order can leave: authenticated, cancel-on-disconnect confirmed, private channels on."""
-        return self._desk is not None and self._desk.ready
+        """Whether an exit can leave: over the order socket, or else over a warm REST connection."""
+        return self._started and self._desk is not None and self._desk.ready
 
     def entry_block(self, symbol: str) -> str:
-        del symbol
-        return self._health.block()
+        if not self._started or self._desk is None:
+            return "not started"
+        return self._health.block() or self._desk.block(symbol)
 
     async def start(self, sink: VenueSink) -> None:
         """Read the rules, authenticate and open both sockets. Raises, with everything closed again, when it cannot."""
@@ -103,7 +111,12 @@ class ParadexVenue:
         )
         await self._tokens.start()
         self._desk = orders.OrderDesk(
-            settings, tokens=self._tokens, clock=self._clock, log=self._log, on_refused=self._health.heard
+            settings,
+            tokens=self._tokens,
+            road=RestRoad(await self._warm_pool(), self._http, self._tokens, self._http.base),
+            clock=self._clock,
+            log=self._log,
+            on_refused=self._health.heard,
         )
         self._reads = Reads(
             http=self._http, tokens=self._tokens, log=self._log, instrument=self.instrument, fee_of=self._desk.fee_of
@@ -119,6 +132,7 @@ class ParadexVenue:
         order_link = self._link(orders.LINK, self._desk)
         self._desk.attach(order_link, sink)
         await order_link.start()
+        self._started = True
 
     def instrument(self, symbol: str) -> Instrument:
         return self._instruments[symbol]
@@ -163,7 +177,12 @@ class ParadexVenue:
 
     async def look_up(self, client_id: ClientOrderId, correlator: int, symbol: str) -> OrderReport | None:
         """Read one order. The correlator is its signature timestamp, which bounds the search for its fills."""
-        return await self._read().look_up(client_id, correlator, symbol)
+        asked_unix_ms = self._clock.unix_ns() // 1_000_000
+        report = await self._read().look_up(client_id, correlator, symbol)
+        too_late_ms = correlator + self._settings.recv_window_ms + NEVER_MARGIN_MS
+        if self._desk is not None and (report.is_final if report is not None else asked_unix_ms > too_late_ms):
+            self._desk.resolve(client_id)
+        return report
 
     async def positions(self) -> list[PositionReport]:
         return await self._read().positions()
@@ -176,8 +195,12 @@ class ParadexVenue:
 
     async def close(self) -> None:
         """End every task and connection. Cancel-on-disconnect is switched off first if nothing of ours rests."""
+        self._started = False
         if self._desk is not None:
             await self._desk.close()
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
         await self._feed.close()
         for link in self._links:
             await link.close()
@@ -191,6 +214,19 @@ class ParadexVenue:
         """Return now, or one more than the last: the timestamp is the nonce, so it never repeats nor goes back."""
         self._last_signed_ms = max(self._clock.unix_ns() // 1_000_000, self._last_signed_ms + 1)
         return self._last_signed_ms
+
+    async def _warm_pool(self) -> HttpPool:
+        settings = self._settings
+        pool_settings = PoolSettings(
+            connections=settings.rest_connections,
+            connect_timeout_s=settings.connect_timeout_s,
+            request_timeout_s=settings.rest_timeout_s,
+        )
+        origin = origin_of(settings.rest_url)
+        self._pool = pool = self._network.http_pool(origin, pool_settings, self._http.base + WARM_UP_PATH, b"")
+        await pool.warm()
+        self._log.info("paradex.second_road", connections=settings.rest_connections, idle=pool.idle)
+        return pool
 
     async def _check_clock(self) -> None:
         before_ms = self._clock.unix_ns() // 1_000_000

@@ -1,8 +1,16 @@
 """Settings of the Paradex adapter, each with its reason."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 from deltawire.core.secret import Secret
+
+
+class OrderClass(Enum):
+    """What the token of a session makes its orders (reference, section 15)."""
+
+    PRO = "pro"  # no delay, Pro fees, large order budget
+    RETAIL = "retail"  # 300 ms on each order and cancel, no fee, 1000 orders a day; may take RPI orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +22,10 @@ class ParadexSettings:
     account_address: str  # the main account's, also with a subkey
     private_key: Secret  # of the main key or, better, a subkey
     symbols: tuple[str, ...]
+
+    order_class: OrderClass = OrderClass.PRO
+    # Of the second road, which exits take while the order socket is down: one for the order, one for a repair.
+    rest_connections: int = 2
 
     # The venue drops an order older than this instead of filling it late. Its own default is 300 s.
     recv_window_ms: int = 5_000

@@ -11,8 +11,11 @@ from deltawire.net.backoff import Backoff
 from deltawire.venues.contract import Clock, DecodeError, EventLog, Refused
 from deltawire.venues.paradex import rest
 from deltawire.venues.paradex.http import HttpCaller
-from deltawire.venues.paradex.settings import ParadexSettings
+from deltawire.venues.paradex.settings import OrderClass, ParadexSettings
 from deltawire.venues.paradex.signing import Signer
+
+LIFE_S = 300.0  # of a token
+LIFE_SPARE_S = 10.0  # for the way to the venue, its clock and the order's own time there
 
 
 class TokenKeeper:
@@ -47,6 +50,11 @@ class TokenKeeper:
                 return await self._fetch()
             return self._token
 
+    def at_hand(self) -> Secret | None:
+        """Return the token held if it is still alive, without asking for another."""
+        age_s = (self._clock.mono_ns() - self._fetched_mono_ns) / 1e9
+        return self._token if age_s < LIFE_S - LIFE_SPARE_S else None
+
     async def renew(self) -> Secret:
         async with self._lock:
             return await self._fetch()
@@ -58,7 +66,8 @@ class TokenKeeper:
 
     async def _fetch(self) -> Secret:
         now_s = self._clock.unix_ns() // 10**9
-        request = rest.auth(self._signer, now_s, now_s + self._settings.auth_expiration_s)
+        is_retail = self._settings.order_class is OrderClass.RETAIL
+        request = rest.auth(self._signer, now_s, now_s + self._settings.auth_expiration_s, interactive=is_retail)
         asked_mono_ns = self._clock.mono_ns()
         self._token = rest.read_token(await self._http.call(request))
         self._fetched_mono_ns = asked_mono_ns  # its life began at the venue, at the latest now
