@@ -116,6 +116,11 @@ class Accounts:
             raise Refusal(INVALID_ACCOUNT_GROUP)
         return session
 
+    def expire_sessions(self) -> None:
+        """Let every API key run out now; the next registration gets a new one."""
+        self._sessions.clear()
+        self._keys.clear()
+
     def set_leverage(self, account: Account, pool: HousePool, value: int) -> None:
         if not 1 <= value <= pool.rules.leverage_max:
             raise Refusal(INVALID_PARAMETER, f"leverage {value} is not within 1 and {pool.rules.leverage_max}")

@@ -114,6 +114,9 @@ class VestApi:
     def handle(self, request: Request, reply: Reply) -> None:
         """Serve one request. reply is called at most once; a fault may drop the connection or never answer."""
         self._exchange.counters["requests"] += 1
+        if request.method == "GET" and self._faults.take(VENUE, "read_error") is not None:
+            reply(Answer(530, _EDGE_PAGE, _HTML))
+            return
         try:
             if (request.method, request.path) == ("POST", "/orders"):
                 self._place(request, reply)
@@ -160,11 +163,14 @@ class VestApi:
 
     def _place(self, request: Request, reply: Reply) -> None:
         """Take in an order and answer it, in the way the armed faults want."""
+        self._faults.saw(VENUE, "order")
         if self._faults.take(VENUE, "drop_before") is not None:
             reply(Drop())
             return
         if self._faults.take(VENUE, "rate_limit") is not None:
             raise Refusal(no.TOO_MANY_REQUESTS)
+        if self._faults.take(VENUE, "wrong_signature") is not None:
+            raise Refusal(no.INVALID_SIGNATURE)
         edge = self._faults.take(VENUE, "http_530")
         if edge is not None and edge.params.get("where", "before") == "before":
             reply(Answer(530, _EDGE_PAGE, _HTML))

@@ -134,6 +134,7 @@ class VestExchange:
 
     def cancel(self, session: Session, submit: wire.CancelSubmit) -> str:
         """Cancel a trigger that has not executed. Raises Refusal 3017 for everything else: done, unknown or MARKET."""
+        self._faults.saw(VENUE, "cancel")
         account, fields = session.account, submit.order
         checks.check_window(fields.time, submit.recv_window, self.now_ms(), self.settings.recv_window_max_ms)
         checks.check_nonce(fields.nonce)
@@ -240,6 +241,7 @@ class VestExchange:
 
     def _fill(self, order: Order, account: Account, pool: HousePool, price_e8: int, size_e8: int) -> None:
         """Move money and coins between the account and the house, then tell."""
+        self._faults.saw(VENUE, "fill")
         symbol = order.fields.symbol
         signed_e8 = size_e8 if order.fields.is_buy else -size_e8
         fee_e8 = execution.fee_e8(pool, signed_e8, price_e8)
@@ -274,11 +276,16 @@ class VestExchange:
     def _emit(self, order: Order, event: wire.OrderEvent, *, late: bool = False) -> None:
         """Hand an event to the account's stream, as often and as late as the order's misfortune says."""
         account, misfortune = self.accounts.by_address[order.address], order.misfortune
+        events = [event]
+        if misfortune.reverses_events:
+            order.withheld.insert(0, event)
+            events = order.withheld if event.status in wire.FINAL else []
 
         def deliver() -> None:
-            for _ in range(misfortune.events_times):
-                if self.sink is not None:
-                    self.sink.on_order_event(account, event)
+            for told in events:
+                for _ in range(misfortune.events_times):
+                    if self.sink is not None:
+                        self.sink.on_order_event(account, told)
 
         if late and misfortune.events_late_ms:
             self._call_later(misfortune.events_late_ms / 1000, deliver)
@@ -340,6 +347,7 @@ class VestExchange:
             fraction_e8=E8 if partial is None else partial.params.get("fraction_e8", E8 // 2),
             events_late_ms=0 if late is None else late.params.get("ms", 500),
             events_times=1 if self._faults.take(VENUE, "duplicate_events") is None else 2,
+            reverses_events=self._faults.take(VENUE, "reorder_events") is not None,
         )
 
     def _forget_oldest(self) -> None:

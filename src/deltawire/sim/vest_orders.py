@@ -23,6 +23,7 @@ class Misfortune:
     fraction_e8: int = E8  # of the size that is executed at most
     events_late_ms: int = 0
     events_times: int = 1
+    reverses_events: bool = False  # nothing is told until the order is over, and then the last word first
 
 
 @dataclass(slots=True, eq=False)
@@ -51,6 +52,7 @@ class Order:
     funding_e8: int = 0  # settled by the fill; positive: received
     cum_funding_e8: int = 0
     after_execution: list[Callable[[], None]] = field(default_factory=list)
+    withheld: list[wire.OrderEvent] = field(default_factory=list)
 
     @property
     def signed_size_e8(self) -> int:

@@ -39,6 +39,7 @@ class HousePool:
         self.quoted_mono_ns = 0
         self.net_e8 = 0
         self.halted = False
+        self.stale = False  # the picture stands still, by a fault
         self.missing_sides: tuple[str, ...] = ()  # "bids", "asks": left out of the picture by a fault
         self.cum_funding_e8 = 0  # USDC a coin since the start
         self._settings = settings
@@ -56,8 +57,8 @@ class HousePool:
             self.first_index_e8 = self.index_e8
 
     def remake(self) -> bool:
-        """Paint the picture anew from the last tick. False before the first one."""
-        if self._quote is None:
+        """Paint the picture anew from the last tick. False before the first one, and while it stands still."""
+        if self._quote is None or self.stale:
             return False
         best_bid_e8 = floor_to(self._quote.bid_price_e8, self.rules.price_tick_e8)
         best_ask_e8 = ceil_to(self._quote.ask_price_e8, self.rules.price_tick_e8)

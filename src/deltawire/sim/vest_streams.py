@@ -81,6 +81,7 @@ class StreamHub:
 
     def open(self, query: Mapping[str, str], connection: Connection) -> Stream | None:
         """Accept a socket by its URL's query, or close it with the venue's code and return None."""
+        self._faults.saw(VENUE, "connection")
         self._exchange.counters["streams_opened"] += 1
         code, account = self._admit(query)
         if code:
@@ -222,7 +223,7 @@ class StreamHub:
         if fault.kind not in {"drop_stream", "silent_stream", "restart"}:
             return
         struck = [stream for stream in self._streams if fault.params.get("link", "") in {"", stream.link}]
-        if not struck or self._faults.take(VENUE, fault.kind) is None:
+        if not struck or self._faults.take(VENUE, fault.kind, lambda armed: armed is fault) is None:
             return
         silent_until_mono_ns = self._clock.mono_ns() + fault.params.get("ms", _FOR_EVER_MS) * _MS_NS
         for stream in struck:

@@ -1,7 +1,7 @@
 """Faults that strike the moment they are armed."""
 
 import pytest
-from tests.unit.sim_vest.world import World
+from tests.unit.sim_vest.world import DELEGATE, PRIMARY, World
 
 from deltawire.sim.vest_refusal import Refusal
 
@@ -58,3 +58,45 @@ def test_a_restart_closes_the_named_link_with_1012(world):
     public, private = world.listen("tickers"), world.listen("account_private", private=True)
     world.arm("restart", link="market data")
     assert [public.closed_with, private.closed_with] == [1012, None]
+
+
+def test_a_stale_book_shows_nothing_new_until_its_time_is_over(world):
+    socket = world.listen("BTC-PERP@depth")
+    world.exchange.start()
+    world.advance(400)
+    shown = len(socket.on("BTC-PERP@depth"))
+    world.arm("stale_book", base="BTC", ms=1000)
+    world.quote("BTC", "60500.00", "60510.00")
+    world.advance(900)
+    assert len(socket.on("BTC-PERP@depth")) == shown
+    world.advance(500)
+    assert socket.on("BTC-PERP@depth")[-1]["bids"][0][0] == "60500.00"
+
+
+def test_expired_api_keys_are_unauthorized_and_a_new_registration_gives_a_new_one(world):
+    world.arm("expire_token")
+    assert world.ask("GET", "/account", time="1")[1]["code"] == 1002
+    old = world.api_key
+    world.api_key = world.register(PRIMARY, DELEGATE)
+    assert world.api_key != old
+    assert world.ask("GET", "/account", time="1")[0] == 200
+
+
+def test_reordered_events_come_last_word_first(world):
+    socket = world.listen("account_private", private=True)
+    world.arm("reorder_events")
+    world.arm("partial_fill")
+    world.trade()
+    assert [event["args"]["status"] for event in socket.on("account_private")] == [
+        "CANCELLED",
+        "PARTIALLY_FILLED",
+        "NEW",
+    ]
+
+
+def test_a_stream_fault_without_its_link_is_not_spent_by_another(world):
+    private = world.listen("account_private", private=True)
+    world.arm("drop_stream", link="no such")
+    world.arm("drop_stream", link="private")
+    assert private.closed_with == 1006
+    assert [fault["params"] for fault in world.faults.armed()] == [{"link": "no such"}]
