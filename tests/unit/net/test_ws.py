@@ -171,7 +171,7 @@ async def test_fragments_are_joined_also_around_a_ping_which_is_answered(network
     ],
     ids=["continuation first", "interrupted", "reserved bit", "opcode", "oversized frame", "oversized message"],
 )
-async def test_a_peer_that_breaks_the_protocol_is_told_so_and_left(network, server, frames, code):
+async def test_a_peer_that_breaks_the_protocol_is_told_so_and_left(network, server, until, frames, code):
     told = []
 
     async def rude(peer):
@@ -187,6 +187,7 @@ async def test_a_peer_that_breaks_the_protocol_is_told_so_and_left(network, serv
     assert [c for c, _reason in handler.closed] == [code]
     assert handler.got == []
     assert not connection.is_open
+    await until(lambda: told)  # our side is over before the peer's task has read what we told it
     (opcode, payload) = told[0]
     assert (opcode, payload[:2]) == (CLOSE, struct.pack(">H", code))
 
