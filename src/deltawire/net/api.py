@@ -70,6 +70,8 @@ class PoolSettings:
     keepalive_s: float = 10.0  # idle time after which a connection is exercised with a warm-up request
     connect_timeout_s: float = 5.0
     request_timeout_s: float = 3.0
+    tcp_keepalive_s: float = 30.0  # idle time after which the kernel probes the path: finds a dead one between warm-ups
+    dns_cache_s: float = 60.0  # how long the host's addresses are used before they are asked for again
 
 
 HttpDone = Callable[[HttpResponse | HttpFailure], None]

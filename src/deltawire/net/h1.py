@@ -15,14 +15,23 @@ import httptools
 from deltawire.net.api import HttpDone, HttpFailure, HttpResponse, HttpWritten, NowNs
 
 _LOG = logging.getLogger(__name__)
+# Probes of an idle path, once it has been quiet for tcp_keepalive_s: three unanswered ones, and it is lost.
+_PROBE_EVERY_S, _PROBES = 5, 3
 RESPONSE_BYTES_MAX = 8 * 1024 * 1024  # well over the longest list a venue sends in one page
 
 
 class H1Connection(asyncio.Protocol):
     """A connection to one origin; on_change(connection) is called when a request has ended and when it is lost."""
 
-    def __init__(self, now_ns: NowNs, on_change: Callable[["H1Connection"], None], response_bytes_max: int) -> None:
+    def __init__(
+        self,
+        now_ns: NowNs,
+        on_change: Callable[["H1Connection"], None],
+        response_bytes_max: int,
+        tcp_keepalive_s: float,
+    ) -> None:
         self._now_ns, self._on_change, self._response_bytes_max = now_ns, on_change, response_bytes_max
+        self._tcp_keepalive_s = max(1, round(tcp_keepalive_s))
         self._transport: asyncio.Transport | None = None
         self._poll = select.poll()
         self.opened_mono_ns = 0
@@ -86,6 +95,14 @@ class H1Connection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]  # the base class is typed for pipes too
         sock: socket.socket = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in (
+            ("TCP_KEEPIDLE", self._tcp_keepalive_s),
+            ("TCP_KEEPINTVL", _PROBE_EVERY_S),
+            ("TCP_KEEPCNT", _PROBES),
+        ):
+            if hasattr(socket, name):  # not every system has all three
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
         self._poll.register(sock.fileno(), select.POLLIN)  # an end of the stream reads as input
         self.opened_mono_ns = self.used_mono_ns = self._now_ns()
 

@@ -4,8 +4,8 @@ A request is never sent twice by this module. `maybe_sent` is False only where n
 bytes are written the outcome of a failure is unknown, also when the server had closed the idle connection unseen.
 
 Connections come from aiofastnet (picows brings it): its TLS write encrypts and sends inside the call, where uvloop's
-own queues to the end of the loop's turn. It offers no TLS session resumption; with TLS 1.3 that would save no round
-trip, only about a millisecond of certificate checks, and handshakes happen ahead of need here.
+own queues to the end of the loop's turn. Addresses are remembered (net/dns.py); TLS sessions are not resumed, and
+docs/decisions/0008-tls-sessions.md says with figures why.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ from deltawire.net.api import (
     PoolSettings,
 )
 from deltawire.net.backoff import Backoff
+from deltawire.net.dns import AddressCache
 from deltawire.net.h1 import RESPONSE_BYTES_MAX, H1Connection
 from deltawire.net.ws import USER_AGENT
 
@@ -62,11 +63,14 @@ class SocketHttpPool:
         now_ns: NowNs,
         ssl_context: ssl.SSLContext,
         rng: random.Random,
+        addresses: AddressCache | None = None,
         response_bytes_max: int = RESPONSE_BYTES_MAX,
     ) -> None:
+        """addresses: shared by the pools of one network; own when None."""
         self._origin, self._host, self._port, host_header = split_origin(origin)
         self._settings, self._now_ns, self._ssl_context, self._rng = settings, now_ns, ssl_context, rng
         self._response_bytes_max = response_bytes_max
+        self._addresses = addresses or AddressCache(now_ns)
         self._fixed_lines = f" HTTP/1.1\r\nHost: {host_header}\r\nUser-Agent: {USER_AGENT}\r\n".encode("ascii")
         self._warm_request = self._encode("GET", warm_target, warm_headers, b"")
         self._idle: list[H1Connection] = []  # most recently used last
@@ -183,21 +187,42 @@ class SocketHttpPool:
         timeout_s = self._settings.connect_timeout_s
         try:
             async with asyncio.timeout(timeout_s):
-                _, connection = await aiofastnet.create_connection(
-                    asyncio.get_running_loop(),
-                    lambda: H1Connection(self._now_ns, on_change, self._response_bytes_max),
-                    self._host,
-                    self._port,
-                    ssl=self._ssl_context,
-                    ssl_shutdown_timeout=_TLS_SHUTDOWN_S,
-                )
+                connection = await self._connect(on_change, timeout_s)
         except TimeoutError as e:
+            self._addresses.forget(self._host, self._port)
             raise HttpFailure(f"{self._origin} did not open within {timeout_s:g} s", maybe_sent=False) from e
         except OSError as e:  # ssl.SSLError is one
+            self._addresses.forget(self._host, self._port)
             raise HttpFailure(f"{self._origin} did not open: {type(e).__name__}: {e}", maybe_sent=False) from e
         self._all.add(connection)
         self.counters.opened += 1
         return connection
+
+    async def _connect(self, on_change: Callable[[H1Connection], None], timeout_s: float) -> H1Connection:
+        """Try the host's addresses in turn; each but the last has its share of the time. Raises OSError."""
+        settings = self._settings
+        addresses = await self._addresses.addresses(self._host, self._port, settings.dns_cache_s)
+        for left, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
+            try:
+                async with asyncio.timeout(timeout_s / len(addresses) if left else None):
+                    _, connection = await aiofastnet.create_connection(
+                        asyncio.get_running_loop(),
+                        lambda: H1Connection(
+                            self._now_ns, on_change, self._response_bytes_max, settings.tcp_keepalive_s
+                        ),
+                        address,
+                        self._port,
+                        ssl=self._ssl_context,
+                        server_hostname=self._host,
+                        ssl_shutdown_timeout=_TLS_SHUTDOWN_S,
+                    )
+            except OSError as e:  # TimeoutError is one
+                if not left:
+                    raise
+                _LOG.warning("net.pool.address_failed origin=%s address=%s reason=%r", self._origin, address, e)
+            else:
+                return connection
+        raise AssertionError("the last address returns or raises")
 
     async def _open_warm(self) -> H1Connection:
         """Open a connection and prove that it answers and stays."""

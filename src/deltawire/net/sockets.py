@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from deltawire.net import ws
 from deltawire.net.api import NowNs, PoolSettings, WsHandler
+from deltawire.net.dns import AddressCache
 from deltawire.net.pool import SocketHttpPool
 from deltawire.net.rest import RestClient
 from deltawire.net.ws import PicowsConnection, WsSettings
@@ -24,6 +25,7 @@ class SocketNetwork:
     ) -> None:
         self._now_ns, self._ssl_context, self._rng = now_ns, ssl_context, rng
         self._ws_settings = ws_settings or WsSettings()
+        self._addresses = AddressCache(now_ns)
 
     async def connect_ws(
         self, url: str, handler: WsHandler, *, headers: Mapping[str, str] | None = None, timeout_s: float = 5.0
@@ -47,6 +49,7 @@ class SocketNetwork:
             now_ns=self._now_ns,
             ssl_context=self._ssl_context,
             rng=self._rng,
+            addresses=self._addresses,
         )
 
     def rest(self, origin: str) -> RestClient:

@@ -8,6 +8,8 @@ from deltawire.core.types import ClientOrderId
 from deltawire.venues.contract import EventLog
 
 EVENT = "order.latency"
+# Told by adapters that carry orders over pooled connections: reused, age_ns, requests, and what else they know.
+CONNECTION_EVENT = "order.connection"
 
 
 def log_order_latency(log: EventLog, client_id: ClientOrderId, venue: str, stamps: OrderStamps) -> None:
@@ -29,6 +31,16 @@ def latency_line(venue: str, stamps: OrderStamps) -> str:
     words = " ".join(f"{name}={duration_text(ns)}" for name, ns in shown.items())
     reused = "yes" if stamps.reused else "no"
     return f"order latency: {words} venue={venue} transport={stamps.transport or 'none'} reused={reused}"
+
+
+def connection_words(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of an order's connection as a person reads them: `reused=yes age=8.2s requests=41 …`."""
+    first = {
+        "reused": "yes" if fields["reused"] else "no",
+        "age": duration_text(fields["age_ns"]),
+        "requests": fields["requests"],
+    }
+    return first | {name: value for name, value in fields.items() if name not in {*first, "age_ns"}}
 
 
 def latency_fields(client_id: str, venue: str, stamps: OrderStamps) -> dict[str, Any]:

@@ -115,6 +115,20 @@ def test_what_does_not_fit_is_counted_and_told():
     assert (told[-1]["entries"], told[-1]["level"], log.dropped) == (7, "error", 7)
 
 
+def test_the_connection_of_an_order_is_told_in_the_form_people_look_for_and_in_whole_fields():
+    fields = {"reused": True, "age_ns": 8_240_000_000, "requests": 41, "client_id": "c-1", "venue": "vest"}
+    human, human_stream = a_log(human_line)
+    human.info("order.connection", **fields)
+    human.close()
+    assert lines(human_stream) == [
+        "22:13:20.123 connection reused=yes age=8240.0ms requests=41 client_id=c-1 venue=vest"
+    ]
+    exact, exact_stream = a_log(json_line)
+    exact.info("order.connection", **fields)
+    exact.close()
+    assert fields.items() <= json.loads(lines(exact_stream)[0]).items()
+
+
 def test_the_latency_line_of_an_order_in_both_forms():
     stamps = OrderStamps(decided_mono_ns=10, encoded_mono_ns=5, written_mono_ns=10, transport="ws", reused=True)
     for form in (human_line, json_line):
