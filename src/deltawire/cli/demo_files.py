@@ -9,6 +9,7 @@ import msgspec
 from deltawire.cli.init import write_new
 from deltawire.cli.template import Values, config_text, env_text
 from deltawire.config.fields import SOCKET_PATH_BYTES_MAX
+from deltawire.venues.vest.settings import PRODUCTION_CONTRACT
 
 _SOCKET = "bot.sock"
 
@@ -83,6 +84,7 @@ def _values(ready: Ready, socket: Path) -> Values:
         paradex_ws_url=ready.paradex.ws_url,
         vest_rest_url=ready.vest.rest_url,
         vest_ws_url=ready.vest.ws_url,
+        vest_contract=PRODUCTION_CONTRACT,  # the one the simulated Vest checks
         ca_line=f"ca_file: {quoted(ready.ca_file)}",
         max_hold_s="20",  # a demo is short: a pair whose spread stays wide is closed all the same
         socket=quoted(str(socket)),

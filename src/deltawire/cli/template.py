@@ -13,6 +13,8 @@ class Values:
     paradex_ws_url: str = "wss://ws.api.testnet.paradex.trade/v1"
     vest_rest_url: str = "https://server-dev.hz.vestmarkets.com/v2"
     vest_ws_url: str = "wss://ws-dev.hz.vestmarkets.com/ws-api?version=1.0"
+    # Vest's development contract: the proof of a registration is made for one of the venue's two.
+    vest_contract: str = "0x8E4D87AEf4AC4D5415C35A12319013e34223825B"
     ca_line: str = "# ca_file: ca.pem             # trust this certificate authority instead of the system's"
     size: str = "0.01"
     size_min: str = "0.001"
@@ -61,12 +63,27 @@ venues:
     rest_url: $vest_rest_url
     ws_url: $vest_ws_url
     $ca_line
-    recv_window_ms: 1500
+    # The contract a registration is signed for. Production: 0x919386306C47b2Fe1036e3B4F7C40D22D2461a23
+    verifying_contract: $vest_contract
+    recv_window_ms: 1500       # for what opens a position: an entry must die when it is late
+    exit_recv_window_ms: 5000  # for what closes one: late is better than not at all
+    order_style: market        # market, limit_fok, or limit_ioc (the venue does not document IOC)
+    # leverage: 10             # set at start on every market below; left out, the account's own stays
+    send_reduce_only: false    # mark closes as reduce-only; the venue was seen to refuse that, so try it first
+    # ws_headers:              # for the sockets' handshake, should the venue's edge want a browser's
+    #   User-Agent: Mozilla/5.0
+    #   Origin: https://vestmarkets.com
+    fill_poll:                 # an order whose end the private stream has not told is read over REST
+      after_ms: 800            # so long after its acknowledgement
+      interval_ms: 500
+      tries: 6                 # then it is in doubt
     pool:                      # warm HTTPS connections that carry the orders
       connections: 2           # one for an order, one for a repair behind it
       keepalive_s: 10          # an idle connection is used once in this time, so that it stays open
       connect_timeout_s: 5
       request_timeout_s: 3
+      tcp_keepalive_s: 30      # idle time after which the kernel probes the path
+      dns_cache_s: 60          # how long the venue's addresses are used before they are asked for again
 
 pairs:
   - id: BTC                    # yours; part of every order id, so keep it short

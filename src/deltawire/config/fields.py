@@ -17,6 +17,17 @@ from deltawire.core.money import BPS_E8, E8, format_e8, parse_e8
 _COUNT = re.compile(r"[0-9]{1,9}")
 _NAME = re.compile(r"[A-Za-z0-9_]{1,12}")
 _SYMBOL = re.compile(r"[A-Z0-9]{1,20}(-[A-Z0-9]{1,20}){1,3}")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,40}")
+# The WebSocket handshake's own.
+_OWN_HEADERS = {
+    "host",
+    "upgrade",
+    "connection",
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "sec-websocket-extensions",
+}
 _NS_OF_MS = 10**6
 
 
@@ -106,6 +117,25 @@ def _pattern(pattern: re.Pattern[str], right: str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise refusal(f"{shown(value)} is neither true nor false", "write true or false")
+    return value
+
+
+def _headers(value: Any) -> dict[str, str]:
+    """Read HTTP headers; what could end a header line, or send one of ours a second time, is refused."""
+    right = "write `<header name>: <value>`, one line each, such as `User-Agent: Mozilla/5.0`"
+    if not isinstance(value, dict):
+        raise refusal(f"{shown(value)} is not a section", right)
+    for name, text in value.items():
+        if not _HEADER_NAME.fullmatch(name) or name.lower() in _OWN_HEADERS:
+            raise refusal(f'"{name[:40]}" is not a header to set here', right)
+        if not isinstance(text, str) or not text or not text.isascii() or not text.isprintable():
+            raise refusal(f"the value of {name} is not printable ASCII text", right)
+    return value
+
+
 def _url(scheme: str) -> BeforeValidator:
     def read(value: Any) -> str:
         right = f"write a URL such as {scheme}://host/path"
@@ -163,6 +193,9 @@ Name = Annotated[str, _pattern(_NAME, "write 1 to 12 letters, digits or _")]
 Symbol = Annotated[str, _pattern(_SYMBOL, "write the venue's own name of the market, such as BTC-USD-PERP")]
 HttpsUrl = Annotated[str, _url("https")]
 WssUrl = Annotated[str, _url("wss")]
+Address = Annotated[str, _pattern(_ADDRESS, "write 0x and 40 hex digits")]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Headers = Annotated[dict[str, str], BeforeValidator(_headers)]
 AnyPath = Annotated[Path, BeforeValidator(_path)]
 CaFile = Annotated[Path, BeforeValidator(_existing)]
 SocketPath = Annotated[Path, BeforeValidator(_socket)]

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from deltawire.config import fields as f
 from deltawire.config.errors import closest
 from deltawire.net.api import PoolSettings
+from deltawire.venues.vest.settings import PRODUCTION_CONTRACT, OrderStyle
 
 VENUES = ("paradex", "vest")
 
@@ -59,6 +60,8 @@ class PoolConfig(Section):
     keepalive_ns: f.Seconds = Field(default=10 * _S_NS, alias="keepalive_s")
     connect_timeout_ns: f.Seconds = Field(default=5 * _S_NS, alias="connect_timeout_s")
     request_timeout_ns: f.Seconds = Field(default=3 * _S_NS, alias="request_timeout_s")
+    tcp_keepalive_ns: f.Seconds = Field(default=30 * _S_NS, alias="tcp_keepalive_s")
+    dns_cache_ns: f.Seconds = Field(default=60 * _S_NS, alias="dns_cache_s")
 
     def settings(self) -> PoolSettings:
         return PoolSettings(
@@ -66,6 +69,8 @@ class PoolConfig(Section):
             keepalive_s=self.keepalive_ns / _S_NS,
             connect_timeout_s=self.connect_timeout_ns / _S_NS,
             request_timeout_s=self.request_timeout_ns / _S_NS,
+            tcp_keepalive_s=self.tcp_keepalive_ns / _S_NS,
+            dns_cache_s=self.dns_cache_ns / _S_NS,
         )
 
 
@@ -79,11 +84,27 @@ class ParadexConfig(Section):
     release_ahead_ns: f.Seconds = Field(default=60 * _S_NS, alias="release_ahead_s")  # entries stop before 04:30 UTC
 
 
+class FillPollConfig(Section):
+    """When an order's end is read over REST because the private stream has not told it."""
+
+    after_ns: f.PositiveMs = Field(default=800 * _MS_NS, alias="after_ms")
+    interval_ns: f.PositiveMs = Field(default=500 * _MS_NS, alias="interval_ms")
+    tries: f.OneTo100 = 6
+
+
 class VestConfig(Section):
     rest_url: f.HttpsUrl
     ws_url: f.WssUrl
     ca_file: f.CaFile | None = None
+    verifying_contract: f.Address = PRODUCTION_CONTRACT  # the registration is signed for it; the venue has two
+    # What opens a position dies when it is late; a close is still wanted then.
     recv_window_ns: f.RecvWindow = Field(default=1500 * _MS_NS, alias="recv_window_ms")
+    exit_recv_window_ns: f.RecvWindow = Field(default=5000 * _MS_NS, alias="exit_recv_window_ms")
+    order_style: Annotated[OrderStyle, _one_of(OrderStyle)] = OrderStyle.MARKET
+    leverage: f.OneTo100 | None = None  # set at start on every market traded; the account's own when left out
+    send_reduce_only: f.Flag = False
+    ws_headers: f.Headers = Field(default_factory=dict)
+    fill_poll: FillPollConfig = FillPollConfig()
     pool: PoolConfig = PoolConfig()
 
 

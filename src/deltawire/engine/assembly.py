@@ -207,19 +207,33 @@ def _paradex(
 def _vest(
     config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: BufferedLog, rng: random.Random
 ) -> VestVenue:
+    settings = vest_settings(config, secrets)
+    network = _network(config.venues.vest.ca_file, clock, rng)
+    origin, _ = split_rest_url(settings.rest_url)
+    return VestVenue(settings, network=network, client=network.rest(origin), clock=clock, log=log, rng=rng)
+
+
+def vest_settings(config: BotConfig, secrets: BotSecrets) -> VestSettings:
+    """Return what the Vest adapter is told. Settings that are in no file keep the adapter's defaults."""
     venue = config.venues.vest
-    network = _network(venue.ca_file, clock, rng)
-    settings = VestSettings(
+    return VestSettings(
         rest_url=venue.rest_url,
         ws_url=venue.ws_url,
         primary_address=secrets.vest_primary_address,
         primary_private_key=secrets.vest_primary_private_key,
         symbols=_symbols(config, "vest"),
+        verifying_contract=venue.verifying_contract,
         recv_window_ms=venue.recv_window_ns // _MS_NS,
+        exit_recv_window_ms=venue.exit_recv_window_ns // _MS_NS,
+        order_style=venue.order_style,
+        leverage=venue.leverage,
+        send_reduce_only=venue.send_reduce_only,
         pool=venue.pool.settings(),
+        ws_headers=tuple(venue.ws_headers.items()),
+        fill_poll_after_ms=venue.fill_poll.after_ns // _MS_NS,
+        fill_poll_interval_ms=venue.fill_poll.interval_ns // _MS_NS,
+        fill_polls=venue.fill_poll.tries,
     )
-    origin, _ = split_rest_url(venue.rest_url)
-    return VestVenue(settings, network=network, client=network.rest(origin), clock=clock, log=log, rng=rng)
 
 
 def _open_log(config: BotConfig, clock: SystemClock) -> BufferedLog:

@@ -35,12 +35,14 @@ class Bench:
     async def start(self):
         await self.adapter.start(self.ear)
 
-    def request(self, *, side=Side.BUY, size_e8=E8 // 100, cap_e8=70_000 * E8, reduce_only=False):
+    def request(
+        self, *, side=Side.BUY, size_e8=E8 // 100, cap_e8=70_000 * E8, reduce_only=False, purpose=Purpose.ENTRY
+    ):
         self.sent += 1
         return OrderRequest(
             ClientOrderId(f"order-{self.sent}"),
             TradeId("trade-1"),
-            Purpose.ENTRY,
+            purpose,
             self.adapter.instrument(SYMBOL),
             side,
             size_e8,

@@ -12,9 +12,10 @@ from tests.unit.vest.virtual import UNIX_START_NS, until, virtual
 from deltawire.core.events import Acked, Closed, FilledTotal, InDoubt, NotSent, Rejected, Sent
 from deltawire.core.money import E8
 from deltawire.core.order import OrderState
-from deltawire.core.types import ClientOrderId, Side
+from deltawire.core.types import ClientOrderId, Purpose, Side
 from deltawire.venues.contract import Refused
 from deltawire.venues.vest import rest, tracking, wire, ws
+from deltawire.venues.vest.settings import OrderStyle
 
 SIZE_E8 = E8 // 100
 FILLED = FilledTotal(SIZE_E8, 700 * E8, E8 // 4)
@@ -33,8 +34,9 @@ async def test_an_order_is_written_inside_the_call_then_acked_then_filled():
         assert s.prepared_mono_ns <= s.signed_mono_ns <= s.encoded_mono_ns <= s.written_mono_ns
         assert s.written_mono_ns < s.reply_mono_ns <= s.acked_mono_ns < s.filled_mono_ns
         assert (s.transport, s.reused, s.connection_age_ns, s.connection_requests) == ("https", True, 5_000_000, 1)
-        (http,) = b.log.named("vest.order.http")
-        assert (http["reused"], http["age_ms"], http["requests"], http["ratelimit_remaining"]) == ("yes", 5, 1, "199")
+        (http,) = b.log.named("order.connection")
+        assert (http["reused"], http["age_ns"], http["requests"]) == (True, 5_000_000, 1)
+        assert (http["status"], http["ratelimit_remaining"]) == (200, "199")
         assert b.vest.calls.count("GET /orders") == 0
 
 
@@ -176,9 +178,21 @@ async def test_an_order_that_never_arrived_is_written_off_only_when_old_enough()
     async with started() as b:
         prepared = b.submit(Fate(answer="never", answer_s=3.0))
         await until(lambda: b.order(prepared).state is OrderState.UNKNOWN)
+        with pytest.raises(TimeoutError, match="believed after 3500 ms"):
+            await b.look_up(prepared)
+        await asyncio.sleep(0.5)
+        assert await b.look_up(prepared) is None
+
+
+@virtual
+async def test_a_close_that_never_arrived_is_written_off_after_its_longer_window():
+    async with started() as b:
+        prepared = b.submit(Fate(answer="never", answer_s=3.0), purpose=Purpose.EXIT)
+        await until(lambda: b.order(prepared).state is OrderState.UNKNOWN)
+        await asyncio.sleep(1)
         with pytest.raises(TimeoutError, match="believed after 7000 ms"):
             await b.look_up(prepared)
-        await asyncio.sleep(4)
+        await asyncio.sleep(3)
         assert await b.look_up(prepared) is None
 
 
@@ -189,6 +203,16 @@ async def test_an_order_of_an_earlier_run_is_aged_by_its_nonce():
         with pytest.raises(TimeoutError):
             await b.adapter.look_up(ClientOrderId("old"), now_ms - 6_000, SYMBOL)
         assert await b.adapter.look_up(ClientOrderId("old"), now_ms - 8_000, SYMBOL) is None
+
+
+@virtual
+async def test_an_old_nonce_ahead_of_the_clock_is_aged_by_the_start_of_this_run():
+    async with started() as b:
+        ahead = b.clock.unix_ns()  # another program of the account counted in nanoseconds
+        with pytest.raises(TimeoutError):
+            await b.adapter.look_up(ClientOrderId("old"), ahead, SYMBOL)
+        await asyncio.sleep(8)
+        assert await b.adapter.look_up(ClientOrderId("old"), ahead, SYMBOL) is None
 
 
 @virtual
@@ -231,7 +255,7 @@ async def test_without_an_idle_connection_the_order_goes_out_on_a_new_one():
         assert b.kinds(prepared) == ["Sent", "Acked", "FilledTotal", "Closed"]
         assert not prepared.stamps.reused
         assert prepared.stamps.written_mono_ns > 0
-        assert b.log.named("vest.order.http")[0]["reused"] == "no"
+        assert b.log.named("order.connection")[0]["reused"] is False
         assert len(b.log.named("vest.order.no_idle_connection")) == 1
 
 
@@ -414,12 +438,48 @@ async def test_an_order_carries_exact_texts_its_cap_and_the_window():
         order = body["order"]
         assert (order["size"], order["limitPrice"], order["orderType"]) == ("0.0500", "67000.00", "MARKET")
         assert (order["isBuy"], order["reduceOnly"], order["symbol"]) == (False, True, SYMBOL)
-        assert (body["recvWindow"], order["nonce"], order["time"]) == (
-            5000,
-            prepared.correlator,
-            prepared.signed_unix_ms,
-        )
+        assert (order["nonce"], order["time"]) == (prepared.correlator, prepared.signed_unix_ms)
         assert "timeInForce" not in order
+
+
+@pytest.mark.parametrize(
+    ("purpose", "window_ms"),
+    [(Purpose.ENTRY, 900), (Purpose.REPAIR, 900), (Purpose.EXIT, 4_000), (Purpose.UNWIND, 4_000)],
+)
+@virtual
+async def test_what_opens_a_position_has_a_shorter_window_than_what_closes_one(purpose, window_ms):
+    async with started(recv_window_ms=900, exit_recv_window_ms=4_000) as b:
+        assert json.loads(b.prepare(purpose=purpose).payload)["recvWindow"] == window_ms
+        assert b.adapter.capabilities.recv_window_ms == 4_000
+
+
+@pytest.mark.parametrize(
+    ("style", "sent"),
+    [
+        (OrderStyle.MARKET, ("MARKET", None)),
+        (OrderStyle.LIMIT_FOK, ("LIMIT", "FOK")),
+        (OrderStyle.LIMIT_IOC, ("LIMIT", "IOC")),
+    ],
+)
+@virtual
+async def test_an_order_goes_out_in_the_style_of_the_settings(style, sent):
+    async with started(order_style=style) as b:
+        prepared = b.submit()
+        order = json.loads(prepared.payload)["order"]
+        assert (order["orderType"], order.get("timeInForce")) == sent
+        await until(lambda: b.order(prepared).is_final)
+        assert b.order(prepared).filled_e8 == E8 // 100
+
+
+@pytest.mark.parametrize("code", [3018, 3019])
+@virtual
+async def test_a_refused_reduce_only_is_left_out_from_then_on(code):
+    async with started(send_reduce_only=True) as b:
+        first = b.submit(Fate(events=("NEW", "REJECTED"), code=code), reduce_only=True)
+        assert json.loads(first.payload)["order"]["reduceOnly"] is True
+        await until(lambda: b.order(first).is_final)
+        assert json.loads(b.prepare(reduce_only=True).payload)["order"]["reduceOnly"] is False
+        assert b.log.named("vest.reduce_only.refused")
 
 
 @virtual

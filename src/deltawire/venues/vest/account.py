@@ -166,7 +166,9 @@ class Account:
 
     async def cancel(self, order: wire.CancelFields) -> None:
         """Ask to cancel. The answer means "received"; how the order stands is read."""
-        await self._call(rest.post_cancel(self.access, order, self._settings.recv_window_ms, self.signer), wire.OrderId)
+        await self._call(
+            rest.post_cancel(self.access, order, self._settings.exit_recv_window_ms, self.signer), wire.OrderId
+        )
 
     # Helpers.
 

@@ -8,19 +8,28 @@ import asyncio
 from collections.abc import Coroutine
 from functools import partial
 
+from msgspec import UNSET, UnsetType
+
 from deltawire.core.events import Acked, InDoubt, NotSent, OrderEvent, Rejected, Sent
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Side, VenueOrderId
 from deltawire.net.api import HttpFailure, HttpPool, HttpResponse
 from deltawire.venues.contract import Clock, DecodeError, EventLog, OrderReport, PreparedOrder, VenueSink
 from deltawire.venues.vest import errors, formatting, rest, signing, tracking, wire
-from deltawire.venues.vest.account import Account, needs_registration, split_rest_url
+from deltawire.venues.vest.account import VENUE, Account, needs_registration, split_rest_url
 from deltawire.venues.vest.registry import Registry
 from deltawire.venues.vest.rest import VenueError
-from deltawire.venues.vest.settings import VestSettings
+from deltawire.venues.vest.settings import OrderStyle, VestSettings
 from deltawire.venues.vest.tracking import OrderNews, TrackedOrder
 
 _MS_NS = 1_000_000
+_REDUCE_ONLY_REFUSALS = {"3018", "3019"}
+# Style -> orderType and timeInForce; on MARKET the second must be left out.
+_STYLES: dict[OrderStyle, tuple[str, str | UnsetType]] = {
+    OrderStyle.MARKET: (signing.MARKET, UNSET),
+    OrderStyle.LIMIT_FOK: (signing.LIMIT, "FOK"),
+    OrderStyle.LIMIT_IOC: (signing.LIMIT, "IOC"),
+}
 
 
 class Nonces:
@@ -53,6 +62,8 @@ class OrderDesk:
     ) -> None:
         self._settings, self._account, self._pool, self._markets = settings, account, pool, markets
         self._sink, self._clock, self._log = sink, clock, log
+        self._made_unix_ms = account.now_ms()
+        self._send_reduce_only = settings.send_reduce_only
         self.nonces = Nonces()
         self._target = split_rest_url(settings.rest_url)[1] + "/orders"
         self._headers = b""
@@ -79,32 +90,35 @@ class OrderDesk:
     # The contract.
 
     def prepare(self, request: OrderRequest, stamps: OrderStamps) -> PreparedOrder:
-        """Sign and encode a MARKET order with its cap. Raises ValueError for amounts the market does not take."""
+        """Sign and encode an immediate order with its cap. Raises ValueError for amounts the market does not take."""
         stamps.prepared_mono_ns = self._clock.mono_ns()
         if request.size_e8 <= 0 or request.cap_price_e8 <= 0:
             raise ValueError(f"size {request.size_e8}e-8 and cap {request.cap_price_e8}e-8 must be above zero")
         market = self._markets[request.instrument.symbol][1]
         time_ms = self._account.now_ms()
+        order_type, time_in_force = _STYLES[self._settings.order_style]
         order = wire.OrderFields(
             time=time_ms,
             nonce=self.nonces.next(time_ms),
-            order_type=signing.MARKET,
+            order_type=order_type,
             symbol=market.symbol,
             is_buy=request.side is Side.BUY,
             size=formatting.exact(request.size_e8, market.size_decimals),
             # Mandatory: the worst price we take. Without it MARKET orders failed live.
             limit_price=formatting.exact(request.cap_price_e8, market.price_decimals),
-            reduce_only=request.reduce_only and self._settings.send_reduce_only,
+            reduce_only=request.reduce_only and self._send_reduce_only,
+            time_in_force=time_in_force,
         )
         signature = self._account.signer.sign(rest.signed_order_bytes(order))
         stamps.signed_mono_ns = self._clock.mono_ns()
-        payload = rest.order_body(order, self._settings.recv_window_ms, signature)
+        payload = rest.order_body(order, self._settings.window_ms(request.purpose), signature)
         stamps.encoded_mono_ns = self._clock.mono_ns()
         return PreparedOrder(request, order.nonce, time_ms, payload, stamps)
 
     def submit(self, prepared: PreparedOrder) -> None:
         """Write the order on an idle warm connection; with none idle, open one in a task."""
-        order = self._registry.add(prepared, gap=not self._stream_up)
+        window_ms = self._settings.window_ms(prepared.request.purpose)
+        order = self._registry.add(prepared, window_ms=window_ms, gap=not self._stream_up)
         stamps = prepared.stamps
         stamps.transport = "https"
         written = self._pool.post_now(self._target, self._headers, prepared.payload, partial(self._on_answer, order))
@@ -136,10 +150,12 @@ class OrderDesk:
             self._learn_rows(order, rows)
         if rows:
             return tracking.report(order, rows)
-        # A nonce is never below the time it was made at, so it stands for the time of an order of an earlier run.
-        signed_ms = order.signed_unix_ms if order is not None else correlator
+        # A nonce is mostly the time it was made at, so it stands for the time of an order of an earlier run. Where the
+        # account's nonces had run ahead of the clock, that order is still no younger than this run.
+        signed_ms = order.signed_unix_ms if order is not None else min(correlator, self._made_unix_ms)
         age_ms = self._account.now_ms() - signed_ms
-        trusted_ms = self._settings.recv_window_ms + self._settings.look_up_lag_ms
+        window_ms = order.window_ms if order is not None else self._settings.window_ms_max
+        trusted_ms = window_ms + self._settings.look_up_lag_ms
         if age_ms <= trusted_ms:
             raise TimeoutError(f"nonce {correlator} is not listed, {age_ms} ms old: believed after {trusted_ms} ms")
         return None
@@ -167,6 +183,8 @@ class OrderDesk:
                 "vest.order.failed", client_id=order.client_id, reason=outcome.reason, maybe_sent=outcome.maybe_sent
             )
             self._settle_doubt(order, InDoubt(outcome.reason) if outcome.maybe_sent else NotSent(outcome.reason))
+            if order.stamps.written_mono_ns:
+                self._log_connection(order, None)
             return
         order.stamps.reply_mono_ns = outcome.received_mono_ns
         try:
@@ -181,7 +199,7 @@ class OrderDesk:
         else:
             order.stamps.acked_mono_ns = self._clock.mono_ns()
             self._on_ack(order, venue_order_id)
-        self._log_http(order, outcome)
+        self._log_connection(order, outcome)
 
     def _on_ack(self, order: TrackedOrder, venue_order_id: str) -> None:
         if order.venue_order_id and order.venue_order_id != venue_order_id:
@@ -314,20 +332,28 @@ class OrderDesk:
     # Bookkeeping.
 
     def _tell(self, order: TrackedOrder, event: OrderEvent) -> None:
+        if isinstance(event, Rejected) and event.code in _REDUCE_ONLY_REFUSALS and self._send_reduce_only:
+            # Reports clash on whether the venue takes the flag. No close fails on it twice: the size does the work.
+            self._send_reduce_only = False
+            self._log.warning("vest.reduce_only.refused", client_id=order.client_id, code=event.code)
         self._sink.on_order(order.client_id, event)
 
     def _alarm(self, order: TrackedOrder, what: str) -> None:
         self._log.error("vest.order.alarm", client_id=order.client_id, nonce=order.nonce, what=what)
 
-    def _log_http(self, order: TrackedOrder, response: HttpResponse) -> None:
-        limits = {k.removeprefix("x-"): v for k, v in response.headers.items() if k.startswith("x-ratelimit-")}
+    def _log_connection(self, order: TrackedOrder, response: HttpResponse | None) -> None:
+        """Log by which connection the order went and what came back; without an answer there is no status."""
+        stamps = order.stamps
+        headers = {} if response is None else response.headers
+        limits = {k.removeprefix("x-"): v for k, v in headers.items() if k.startswith("x-ratelimit-")}
         self._log.info(
-            "vest.order.http",
+            "order.connection",
+            reused=stamps.reused,
+            age_ns=stamps.connection_age_ns,
+            requests=stamps.connection_requests,
             client_id=order.client_id,
-            status=response.status,
-            reused="yes" if response.reused else "no",
-            age_ms=response.connection_age_ns // _MS_NS,
-            requests=response.connection_requests,
+            venue=VENUE,
+            status="none" if response is None else response.status,
             **{name.replace("-", "_"): value for name, value in limits.items()},
         )
 

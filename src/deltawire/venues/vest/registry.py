@@ -22,7 +22,7 @@ class Registry:
         self._by_venue_id: dict[str, TrackedOrder] = {}
         self._early: OrderedDict[str, list[wire.OrderEvent]] = OrderedDict()
 
-    def add(self, prepared: PreparedOrder, *, gap: bool) -> TrackedOrder:
+    def add(self, prepared: PreparedOrder, *, window_ms: int, gap: bool) -> TrackedOrder:
         """Track an order from before its bytes leave. Raises ValueError for one that was added before (I3)."""
         request = prepared.request
         order = TrackedOrder(
@@ -32,6 +32,7 @@ class Registry:
             side=request.side,
             size_e8=request.size_e8,
             signed_unix_ms=prepared.signed_unix_ms,
+            window_ms=window_ms,
             stamps=prepared.stamps,
             gap=gap,
         )

@@ -71,7 +71,7 @@ class VestVenue:
             venue_stamps_books=False,
             fills_partially=True,
             reports_each_fill=False,
-            recv_window_ms=settings.recv_window_ms,
+            recv_window_ms=settings.window_ms_max,
         )
         self._settings, self._network, self._clock, self._log, self._rng = settings, network, clock, log, rng
         self._account = Account(settings, client, clock=clock, log=log, random_bytes=random_bytes)
@@ -215,6 +215,8 @@ class VestVenue:
             keepalive_s=settings.pool.keepalive_s,
             connect_timeout_s=settings.pool.connect_timeout_s,
             request_timeout_s=settings.pool.request_timeout_s,
+            tcp_keepalive_s=settings.pool.tcp_keepalive_s,
+            dns_cache_s=settings.pool.dns_cache_s,
             idle=pool.idle,
         )
         return pool

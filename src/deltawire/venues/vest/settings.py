@@ -1,12 +1,26 @@
 """Settings of the Vest adapter, each with its reason. Hosts and contracts are settings: the venue has moved before."""
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 from deltawire.core.secret import Secret
+from deltawire.core.types import Purpose
 from deltawire.net.api import PoolSettings
 
 # The production contract of the registration proof; a public address (Vest API v2 notes, section 1).
 PRODUCTION_CONTRACT = "0x919386306C47b2Fe1036e3B4F7C40D22D2461a23"
+
+
+class OrderStyle(Enum):
+    """As what an immediate order with a cap is sent. Each was used live; only MARKET and FOK are documented."""
+
+    MARKET = "market"  # executes now, or is rejected for its limitPrice
+    LIMIT_FOK = "limit_fok"  # a trigger on the index as well: the index must be within the cap, not only the price
+    LIMIT_IOC = "limit_ioc"  # undocumented: sent live for days, and nobody knows whether it is honoured or ignored
+
+
+# What closes a position: it may reach the venue later than an entry, and is the only kind that may be reduce-only.
+CLOSING = frozenset({Purpose.EXIT, Purpose.UNWIND})
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +33,11 @@ class VestSettings:
     primary_private_key: Secret
     symbols: tuple[str, ...]
     verifying_contract: str = PRODUCTION_CONTRACT
-    # The venue drops an order older than this. 5 s is the venue's default: a delayed order must die.
-    recv_window_ms: int = 5_000
+    # The venue drops an order older than this. What opens a position (an entry, the repair of one) must die when it is
+    # late; a close is still wanted then, so it gets the venue's own default.
+    recv_window_ms: int = 1_500
+    exit_recv_window_ms: int = 5_000
+    order_style: OrderStyle = OrderStyle.MARKET
     leverage: int | None = None  # set at start on every symbol when given
     # Reports clash on whether the venue refuses reduceOnly closes (section 9): off, the size does the work.
     send_reduce_only: bool = False
@@ -45,6 +62,14 @@ class VestSettings:
     registration_days: int = 7  # as the documents and live use have it; longer is untried
     register_tries: int = 3
     register_retry_s: float = 1.0
+
+    def window_ms(self, purpose: Purpose) -> int:
+        """Return how long after its signature the venue still takes an order of this purpose."""
+        return self.exit_recv_window_ms if purpose in CLOSING else self.recv_window_ms
+
+    @property
+    def window_ms_max(self) -> int:
+        return max(self.recv_window_ms, self.exit_recv_window_ms)
 
     def __post_init__(self) -> None:
         if not self.symbols:

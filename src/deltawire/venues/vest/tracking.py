@@ -67,6 +67,7 @@ class TrackedOrder:
     side: Side
     size_e8: int
     signed_unix_ms: int
+    window_ms: int  # how long after that the venue takes it
     stamps: OrderStamps
     gap: bool  # the private stream was down at some time since the order was sent
     venue_order_id: str = ""
