@@ -187,7 +187,7 @@ async def test_a_peer_that_breaks_the_protocol_is_told_so_and_left(network, serv
     assert [c for c, _reason in handler.closed] == [code]
     assert handler.got == []
     assert not connection.is_open
-    await until(lambda: told)  # our side is over before the peer's task has read what we told it
+    await until(lambda: bool(told), "read")  # our side is over before the peer's task has read what we told it
     (opcode, payload) = told[0]
     assert (opcode, payload[:2]) == (CLOSE, struct.pack(">H", code))
 
