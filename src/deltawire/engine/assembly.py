@@ -63,13 +63,14 @@ async def _run(config: BotConfig, secrets: BotSecrets) -> int:
             return EXIT_MISUSED
 
 
-async def _run_logged(config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: BufferedLog) -> int:
+def assemble(config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: BufferedLog) -> Bot:
+    """Make a live bot, not started yet. Takes the journal's lock; raises JournalError when it cannot."""
     journal = JournalLog(config.journal.dir)
     if journal.torn is not None:
         log.warning("journal.torn_tail", kept_in=str(journal.torn.kept_in))
     recovered = read_back((record for _, record in read(config.journal.dir)), clock.unix_ns())
     rng = random.Random(entropy.randbits(64))  # noqa: S311 - for the jitter of reconnects, not for keys
-    bot = Bot(
+    return Bot(
         _settings(config),
         _venues(config, secrets, clock, log, rng),
         journal,
@@ -78,6 +79,10 @@ async def _run_logged(config: BotConfig, secrets: BotSecrets, clock: SystemClock
         clock=clock,
         log=log,
     )
+
+
+async def _run_logged(config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: BufferedLog) -> int:
+    bot = assemble(config, secrets, clock, log)
     stop = _Stop()
     control = ControlServer(config.control.socket, _commands(bot, stop), log)
     try:
