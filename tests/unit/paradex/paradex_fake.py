@@ -195,6 +195,7 @@ class FakeParadex:
     refusals: dict[str, str] = field(default_factory=dict)  # REST path -> code to refuse with
     cancelled_by_disconnect: list[str] = field(default_factory=list)
     fee_info: bool = True
+    headers: dict[str, str] = field(default_factory=dict)  # of every REST answer
     state: str = "ok"
     http_closed: bool = False
     pool: "FakePool | None" = None
@@ -403,9 +404,7 @@ class FakeParadex:
             raise HttpFailure(f"{path}: no answer", maybe_sent=True)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         status, answer = self._route(method, path, query, headers or {})
-        return HttpResponse(
-            status, {}, answer, 0, time.monotonic_ns(), reused=True, connection_age_ns=0, connection_requests=1
-        )
+        return answer_of(status, answer, self.headers)
 
     async def close(self) -> None:
         self.http_closed = True
@@ -485,9 +484,9 @@ class FakeParadex:
         return 200, orjson.dumps({"jwt_token": token})
 
 
-def answer_of(status: int, body: bytes) -> HttpResponse:
+def answer_of(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> HttpResponse:
     return HttpResponse(
-        status, {}, body, 0, time.monotonic_ns(), reused=True, connection_age_ns=0, connection_requests=1
+        status, headers or {}, body, 0, time.monotonic_ns(), reused=True, connection_age_ns=0, connection_requests=1
     )
 
 

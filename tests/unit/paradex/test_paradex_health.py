@@ -8,8 +8,10 @@ from tests.unit.paradex.paradex_fake import MemoryLog
 from tests.unit.paradex.paradex_rig import BTC, SETTINGS, Rig, make_rig
 
 from deltawire.venues.paradex import errors, rpc
+from deltawire.venues.paradex.budget import Budgets
 from deltawire.venues.paradex.health import POLLS_MISSED_MAX, Health, release_s
 from deltawire.venues.paradex.http import HttpCaller
+from deltawire.venues.paradex.settings import OrderClass
 
 
 class HandClock:
@@ -32,7 +34,7 @@ async def health_at(utc: datetime, state: str = "ok") -> tuple[Health, HandClock
     rig = make_rig(SETTINGS)
     rig.fake.state = state
     clock = HandClock(utc)
-    http = HttpCaller(rig.fake, SETTINGS.rest_url, 1.0)
+    http = HttpCaller(rig.fake, SETTINGS.rest_url, 1.0, budgets=Budgets(OrderClass.PRO), clock=clock)
     settings = replace(SETTINGS, release_ahead_s=60, release_span_s=900)
     health = Health(settings, http=http, clock=clock, log=MemoryLog())
     await health.start()

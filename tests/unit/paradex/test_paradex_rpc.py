@@ -5,7 +5,7 @@ import pytest
 from deltawire.sim.paradex_rpc import decode_request as decode_any_request
 from deltawire.venues.contract import DecodeError
 from deltawire.venues.paradex import rest, rpc
-from deltawire.venues.paradex.errors import INVALID_REQUEST
+from deltawire.venues.paradex.errors import INVALID_REQUEST, Unavailable
 
 DEEP = b"[" * 2_000 + b"]" * 2_000
 
@@ -17,7 +17,7 @@ def test_nesting_deeper_than_any_parser_goes_is_a_decode_error(read):
 
 
 def test_an_error_body_that_cannot_be_read_says_nothing_of_what_was_asked():
-    with pytest.raises(rest.Unavailable):
+    with pytest.raises(Unavailable):
         rest.check(400, b'{"error":' + DEEP + b"}")
 
 

@@ -12,8 +12,9 @@ from deltawire.core.events import NotSent
 from deltawire.net.backoff import Backoff
 from deltawire.venues.contract import DecodeError, Refused, Venue
 from deltawire.venues.paradex import signing
+from deltawire.venues.paradex.budget import Budgets
 from deltawire.venues.paradex.http import HttpCaller
-from deltawire.venues.paradex.settings import ParadexSettings
+from deltawire.venues.paradex.settings import OrderClass, ParadexSettings
 from deltawire.venues.paradex.signing import Signer
 from deltawire.venues.paradex.tokens import TokenKeeper
 
@@ -160,7 +161,7 @@ async def test_a_token_past_its_age_is_replaced_before_use():
     clock = HandClock()
     keeper = TokenKeeper(
         SETTINGS,
-        http=HttpCaller(fake, SETTINGS.rest_url, 1.0),
+        http=HttpCaller(fake, SETTINGS.rest_url, 1.0, budgets=Budgets(OrderClass.PRO), clock=clock),
         signer=Signer(SETTINGS.private_key, SETTINGS.account_address, CHAIN_ID),
         clock=clock,
         log=MemoryLog(),

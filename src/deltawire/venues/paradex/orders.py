@@ -23,6 +23,7 @@ from deltawire.core.types import ClientOrderId, Instrument, Purpose, VenueOrderI
 from deltawire.net.api import HttpFailure, HttpResponse
 from deltawire.venues.contract import ORDERS, Clock, DecodeError, EventLog, PreparedOrder, Refused, VenueSink
 from deltawire.venues.paradex import errors, rest, rpc, sbe
+from deltawire.venues.paradex.budget import Budgets
 from deltawire.venues.paradex.link import DISTURBED, Link
 from deltawire.venues.paradex.records import Account, Fill, Order, Position
 from deltawire.venues.paradex.rest import NAME
@@ -65,10 +66,11 @@ class OrderDesk:
         clock: Clock,
         log: EventLog,
         on_refused: Callable[[str], None],
+        budgets: Budgets,
     ) -> None:
         """on_refused: told the code of each refused order, for what it says of more than that order."""
         self._settings, self._tokens, self._road, self._clock, self._log = settings, tokens, road, clock, log
-        self._on_refused = on_refused
+        self._on_refused, self._budgets = on_refused, budgets
         self._link: Link | None = None
         self._sink: VenueSink | None = None
         self._by_request: dict[int, Life] = {}
@@ -137,6 +139,7 @@ class OrderDesk:
             return str(e)
         stamps = prepared.stamps
         stamps.written_mono_ns = self._clock.mono_ns()
+        self._budgets.order_sent(stamps.written_mono_ns)
         stamps.transport, stamps.reused, stamps.connection_requests = "ws", requests > 0, requests
         stamps.connection_age_ns = stamps.written_mono_ns - link.opened_mono_ns
         return ""
@@ -145,6 +148,7 @@ class OrderDesk:
         written = self._road.post(life.prepared.payload, partial(self._on_rest_answer, life))
         if written is None:
             return False
+        self._budgets.order_sent(written.written_mono_ns)
         stamps = life.prepared.stamps
         stamps.transport, stamps.written_mono_ns = "https", written.written_mono_ns
         stamps.reused, stamps.connection_requests = written.reused, written.connection_requests
@@ -235,6 +239,8 @@ class OrderDesk:
             stamps.venue_received_unix_ns = answer.received_unix_ns
             stamps.venue_sent_unix_ns = answer.sent_unix_ns
         if isinstance(answer, rpc.Failure):
+            if answer.code == errors.RATE_LIMITED:
+                self._budgets.orders.on_refused(received_mono_ns)
             self._on_refusal(life, errors.order_event(answer.code, answer.message, answer.data))
             return
         try:
@@ -250,6 +256,13 @@ class OrderDesk:
         if isinstance(outcome, HttpFailure):
             self._doubt(life, outcome.reason)
             return
+        self._budgets.answered(
+            "POST",
+            is_private=True,
+            status=outcome.status,
+            headers=outcome.headers,
+            now_mono_ns=outcome.received_mono_ns,
+        )
         stamps = life.prepared.stamps
         if not life.replied:
             life.replied = True
@@ -413,6 +426,7 @@ class OrderDesk:
                 assert self._link is not None
                 by_client = {"client_id": life.client_id, "market": symbol}
                 by_id = {"id": life.venue_order_id}
+                self._budgets.order_sent(self._clock.mono_ns())
                 await self._link.call("order.cancel", by_id if life.venue_order_id else by_client)
             else:
                 await self._road.cancel(life.client_id, symbol)

@@ -27,6 +27,7 @@ from deltawire.venues.contract import (
     VenueSink,
 )
 from deltawire.venues.paradex import feed, orders, rest, rpc
+from deltawire.venues.paradex.budget import Budgets
 from deltawire.venues.paradex.health import Health
 from deltawire.venues.paradex.http import HttpCaller, origin_of
 from deltawire.venues.paradex.link import Link, LinkOwner
@@ -68,7 +69,8 @@ class ParadexVenue:
             recv_window_ms=settings.recv_window_ms,
         )
         self._settings, self._network, self._clock, self._log, self._rng = settings, network, clock, log, rng
-        self._http = HttpCaller(http, settings.rest_url, settings.rest_timeout_s)
+        self._budgets = Budgets(settings.order_class)
+        self._http = HttpCaller(http, settings.rest_url, settings.rest_timeout_s, budgets=self._budgets, clock=clock)
         self._budget = ConnectBudget(settings.connects_max, int(settings.connects_window_s * 1e9))
         self._feed = feed.MarketFeed(settings, clock=clock, log=log)
         self._health = Health(settings, http=self._http, clock=clock, log=log)
@@ -91,7 +93,7 @@ class ParadexVenue:
     def entry_block(self, symbol: str) -> str:
         if not self._started or self._desk is None:
             return "not started"
-        return self._health.block() or self._desk.block(symbol)
+        return self._health.block() or self._desk.block(symbol) or self._budgets.entry_block(self._clock.mono_ns())
 
     async def start(self, sink: VenueSink) -> None:
         """Read the rules, authenticate and open both sockets. Raises, with everything closed again, when it cannot."""
@@ -117,6 +119,7 @@ class ParadexVenue:
             clock=self._clock,
             log=self._log,
             on_refused=self._health.heard,
+            budgets=self._budgets,
         )
         self._reads = Reads(
             http=self._http, tokens=self._tokens, log=self._log, instrument=self.instrument, fee_of=self._desk.fee_of
