@@ -125,6 +125,15 @@ class AccountView:
         return self.value_e8 - self.initial_e8
 
 
+@dataclass(frozen=True, slots=True)
+class Bust:
+    """A fill the chain did not bear: taken back after the fact."""
+
+    account: int
+    fill_id: str
+    created_unix_ns: int
+
+
 @dataclass(slots=True, eq=False)
 class Position:
     symbol: str

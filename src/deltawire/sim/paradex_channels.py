@@ -11,7 +11,7 @@ from dataclasses import dataclass
 ALL = "ALL"
 PUBLIC_BY_MARKET = frozenset({"bbo", "trades", "funding_data", "markets_summary"})
 PRIVATE_BY_MARKET = frozenset({"orders", "fills"})
-PRIVATE_BARE = frozenset({"positions", "account"})
+PRIVATE_BARE = frozenset({"positions", "account", "tradebusts"})
 BARE_MEANS_ALL = frozenset({"funding_data", "markets_summary"})
 PRIVATE_KINDS = PRIVATE_BY_MARKET | PRIVATE_BARE
 

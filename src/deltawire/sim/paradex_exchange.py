@@ -4,7 +4,7 @@ Typed requests in, events out by two synchronous sinks (book steps, private news
 accepted (API checks; status NEW), then executed (risk checks, matching): two calls, because the venue answers
 between them and lets the Retail class wait between them. Knows nothing of JSON, SBE, tokens or signatures.
 
-Source: Paradex reference, sections 12 to 17. Not modelled: stop orders, RPI, busts, the insurance fund,
+Source: Paradex reference, sections 12 to 17. Not modelled: stop orders, RPI, the insurance fund,
 and of liquidation all but closing everything at the book.
 """
 
@@ -21,6 +21,7 @@ from deltawire.sim.paradex_accounts import (
     OPEN,
     Account,
     AccountView,
+    Bust,
     Position,
     PositionView,
     Prices,
@@ -55,6 +56,7 @@ class ParadexExchange:
         self.accounts: dict[int, Account] = {}
         self.markets = {rules.symbol: SimMarket(rules, settings.depth, publish_book) for rules in settings.markets}
         self.counters: Counter[str] = Counter()
+        self.busts: list[Bust] = []
         self._symbol_of = {rules.base: rules.symbol for rules in settings.markets}
         self._clock = clock
         self._publish_private = publish_private
@@ -108,6 +110,18 @@ class ParadexExchange:
                 self.cancel_all(account, reason="IN_LIQUIDATION")
                 for position in [p for p in account.positions.values() if p.size_e8]:
                     self._close_out(account, position)
+
+    def bust_last_fills(self) -> list[Bust]:
+        """Take back each account's last fill that stands. A fault: the venue does it when the chain refuses a match."""
+        made = []
+        for account in self.accounts.values():
+            busted = {bust.fill_id for bust in self.busts if bust.account == account.address}
+            fill = next((fill for fill in reversed(account.fills) if fill.id not in busted), None)
+            if fill is not None:
+                self._publish_private(self._settlement.bust(self.markets[fill.symbol], account, fill))
+                made.append(Bust(account.address, fill.id, self._clock.unix_ns()))
+        self.busts += made
+        return made
 
     def _close_out(self, account: Account, position: Position) -> None:
         now_unix_ns = self._clock.unix_ns()

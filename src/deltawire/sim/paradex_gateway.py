@@ -35,6 +35,9 @@ class Answer(Protocol):
     def order(self, order: SimOrder) -> None:
         """Answer with the order as it is: accepted, NEW."""
 
+    def fail_without_id(self) -> None:
+        """Answer with an error of the server that does not say which call it is about."""
+
     def drop(self) -> None:
         """Close the connection the call came by, at once; nothing more is sent on it."""
 
@@ -85,19 +88,15 @@ class Gateway:
 
     def create(self, caller: Caller, params: CreateParams, received: Received, answer: Answer) -> None:
         """Take one order.create or POST /orders. Raises ApiRefusal or BadRequest when it is not placed."""
+        self._faults.saw(VENUE, "order")
         if self._take("drop_before"):
             answer.drop()
             return
+        if self._faults.take(VENUE, "idless_error", _before) is not None:
+            answer.fail_without_id()
+            return
         caller = self._count(caller)
-        refusal = self._take("reject_order")
-        if refusal:
-            self._exchange.counters["orders_received"] += 1
-            self._exchange.counters["orders_refused"] += 1
-            code, text = (
-                refusal.params.get("code", "VALIDATION_ERROR"),
-                refusal.params.get("text", "refused by a fault"),
-            )
-            raise ApiRefusal(code, text)
+        self._refuse_by_fault()
         self._verify(caller, [params])
         order = self.accept(caller, params, received)
         self._carry_out(order, answer)
@@ -130,6 +129,22 @@ class Gateway:
         self.stamps.append(stamps)
         return order
 
+    def _refuse_by_fault(self) -> None:
+        """Raise the ApiRefusal an armed fault wants."""
+        wanted = self._take("reject_order")
+        if wanted is not None:
+            code, text = wanted.params.get("code", "VALIDATION_ERROR"), wanted.params.get("text", "refused by a fault")
+            refusal = ApiRefusal(code, text)
+        elif self._take("wrong_signature"):
+            refusal = ApiRefusal("INVALID_ORDER_SIGNATURE", "signature does not fit the order")
+        elif self._take("rate_limit"):
+            refusal = TooMany()
+        else:
+            return
+        self._exchange.counters["orders_received"] += 1
+        self._exchange.counters["orders_refused"] += 1
+        raise refusal
+
     def _carry_out(self, order: SimOrder, answer: Answer) -> None:
         """Answer and execute, in the order and at the times the venue has them, or as armed faults want it."""
         provisional = copy(order)
@@ -146,6 +161,9 @@ class Gateway:
         elif self._take("drop_after"):
             answer.drop()  # first, so that not even the events get out by that connection
             self._after_bump(order.rank, execute)
+        elif self._take("idless_error"):
+            answer.fail_without_id()
+            self._after_bump(order.rank, execute)
         elif delayed:
             self._after_bump(order.rank, execute)
             self._call_later(delayed.params.get("ms", 1_000) / 1_000, lambda: answer.order(provisional))
@@ -158,13 +176,13 @@ class Gateway:
 
     def _delivery(self) -> OnPrivate | None:
         """Return how faults want the order's own events sent; None: as usual."""
-        late, twice = self._take("late_fill"), self._take("duplicate_events")
-        if not late and not twice:
+        late, twice, reverse = (self._take(kind) for kind in ("late_fill", "duplicate_events", "reorder_events"))
+        if not late and not twice and not reverse:
             return None
 
         def deliver(events: Sequence[PrivateEvent]) -> None:
             for _ in range(2 if twice else 1):
-                self._publish_private(events)
+                self._publish_private(events[::-1] if reverse else events)
 
         if not late:
             return deliver
@@ -189,7 +207,7 @@ class Gateway:
         caller = self._count(caller)
         order = caller.account.orders.get(order_id)
         if order is None:
-            raise ApiRefusal("ORDER_ID_NOT_FOUND", "no such order", 404)
+            raise ApiRefusal("ORDER_ID_NOT_FOUND", "no such order")
         if (params.market, params.order_side, params.type) != (order.symbol, order.side, order.kind):
             raise ApiRefusal("VALIDATION_ERROR", "market, side and type cannot be modified")
         if self._settings.verify_orders:
@@ -202,19 +220,20 @@ class Gateway:
         return provisional
 
     def find(self, caller: Caller, order_id: str = "", client_id: str = "", market: str = "") -> SimOrder:
-        """Return one of the caller's orders. Raises ApiRefusal (404) when there is none."""
+        """Return one of the caller's orders. Raises ApiRefusal when there is none."""
         if order_id:
             order = caller.account.orders.get(order_id)
             if order is None:
-                raise ApiRefusal("ORDER_ID_NOT_FOUND", "no such order", 404)
+                raise ApiRefusal("ORDER_ID_NOT_FOUND", "no such order")
             return order
         order = caller.account.by_client_id.get(client_id)
         if order is None or market not in {"", order.symbol}:
-            raise ApiRefusal("CLIENT_ORDER_ID_NOT_FOUND", "no such order", 404)
+            raise ApiRefusal("CLIENT_ORDER_ID_NOT_FOUND", "no such order")
         return order
 
     def cancel(self, caller: Caller, order: SimOrder, queued: Callable[[], None] = lambda: None) -> None:
         """Queue a cancel: `queued` answers, then the order goes. Raises ApiRefusal when it is closed already."""
+        self._faults.saw(VENUE, "cancel")
         caller = self._count(caller)
         if order.status == CLOSED:
             raise ApiRefusal("ORDER_IS_CLOSED", f"order {order.id} is closed")
@@ -267,3 +286,7 @@ class Gateway:
 
     def _take(self, kind: str) -> Fault | None:
         return self._faults.take(VENUE, kind)
+
+
+def _before(fault: Fault) -> bool:
+    return bool(fault.params.get("where", "before") == "before")

@@ -14,8 +14,9 @@ import orjson
 
 from deltawire.sim import paradex_rest_account as private
 from deltawire.sim import paradex_rest_public as public
+from deltawire.sim.faults import Faults
 from deltawire.sim.paradex_accounts import CLOSED, OPEN, SimOrder
-from deltawire.sim.paradex_gateway import Received
+from deltawire.sim.paradex_gateway import VENUE, Received
 from deltawire.sim.paradex_limits import Limits
 from deltawire.sim.paradex_market import SimMarket
 from deltawire.sim.paradex_rpc import ModifyParams
@@ -25,6 +26,7 @@ from deltawire.sim.paradex_tokens import Caller
 from deltawire.sim.paradex_views import (
     account_record,
     address_text,
+    bust_json,
     fill_record,
     market_record,
     order_record,
@@ -63,8 +65,9 @@ DROP = HttpAnswer(0, b"")
 
 
 class RestApi:
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, faults: Faults) -> None:
         self._venue = venue
+        self._faults = faults
         self._exchange = venue.exchange
         self._public_limits = Limits(venue.settings.calls_public)
         self._sign_in_limits = Limits(venue.settings.sign_ins)
@@ -101,7 +104,8 @@ class RestApi:
                 ("GET", "/funding/payments", self._funding_payments),
                 ("GET", "/orders-history", self._history),
                 ("GET", "/fills", self._fills),
-                ("GET", "/(?:tradebusts|transactions|transfers)", self._nothing),
+                ("GET", "/tradebusts", self._busts),
+                ("GET", "/(?:transactions|transfers)", self._nothing),
                 ("GET", "/onboarding", self._onboarding),
                 ("POST", "/onboarding", self._onboard),
             )
@@ -110,6 +114,9 @@ class RestApi:
     def handle(self, call: HttpCall, reply: Reply) -> None:
         """Answer one request, through reply, at most once."""
         http = _Http(self._venue, call, reply)
+        if call.method == "GET" and self._faults.take(VENUE, "read_error") is not None:
+            reply(HttpAnswer(503, rest.error_body("SERVICE_UNAVAILABLE", "the server fails, by a fault")))
+            return
         try:
             handler = self._route(http)
             self._count(http)
@@ -184,7 +191,7 @@ class RestApi:
         for account in self._exchange.accounts.values():
             if public_key in {address_text(key) for key in account.public_keys}:
                 return public.onboarded(address_text(account.address))
-        raise ApiRefusal("ACCOUNT_NOT_FOUND", "no account of this key", 404)
+        raise ApiRefusal("ACCOUNT_NOT_FOUND", "no account of this key")
 
     def _onboard(self, http: "_Http") -> dict[str, Any]:
         self._venue.tokens.check_onboarding(http.call.headers)
@@ -192,8 +199,12 @@ class RestApi:
 
     # The account
 
+    def _busts(self, http: "_Http") -> dict[str, Any]:
+        address = http.caller().account.address
+        return _paged(bust_json(bust) for bust in reversed(self._exchange.busts) if bust.account == address)
+
     def _nothing(self, http: "_Http") -> dict[str, Any]:
-        """Answer what never happens here: busts, chain transactions, transfers."""
+        """Answer what never happens here: chain transactions, transfers."""
         http.caller()
         return _paged(())
 
@@ -229,7 +240,7 @@ class RestApi:
         """Return an open one only, as the reference has it; orders-history finds the closed ones."""
         order = self._venue.gateway.find(http.caller(), client_id=http.args[0])
         if order.status == CLOSED:
-            raise ApiRefusal("CLIENT_ORDER_ID_NOT_FOUND", "no such order", 404)
+            raise ApiRefusal("CLIENT_ORDER_ID_NOT_FOUND", "no such order")
         return self._order_json(order)
 
     def _history(self, http: "_Http") -> dict[str, Any]:
@@ -325,18 +336,25 @@ class RestApi:
     def _order_json(self, order: SimOrder) -> dict[str, Any]:
         return wire_json.order_json(order_record(order, self._venue.clock.unix_ns()))
 
-    def _market(self, symbol: str) -> SimMarket:
+    def _market(self, symbol: str, unknown_status: int = 400) -> SimMarket:
         market = self._exchange.markets.get(symbol)
         if market is None:
-            raise ApiRefusal("MARKET_NOT_FOUND", f"no market {symbol[:40]}", 404)
+            raise ApiRefusal("MARKET_NOT_FOUND", f"no market {symbol[:40]}", unknown_status)
         return market
 
     def _named(self, http: "_Http", *, everything: bool = False) -> list[SimMarket]:
-        """Return the market the query names, or all for ALL; everything: also when it names none."""
+        """Return the market the query names, or all for ALL.
+
+        everything: also when it names none; the spec has such calls answer 404 for an unknown market, and others 400.
+        """
         symbol = http.call.query.get("market", "ALL" if everything else "")
         if not symbol:
             raise ApiRefusal("INVALID_REQUEST_PARAMETER", "market is required")
-        return list(self._exchange.markets.values()) if symbol == "ALL" else [self._market(symbol)]
+        return (
+            list(self._exchange.markets.values())
+            if symbol == "ALL"
+            else [self._market(symbol, 404 if everything else 400)]
+        )
 
 
 class _CancelBatch(msgspec.Struct):
@@ -399,6 +417,9 @@ class _Http:
     def order(self, order: SimOrder) -> None:
         record = order_record(order, self._venue.clock.unix_ns())
         self.json(wire_json.order_json(record), 201)
+
+    def fail_without_id(self) -> None:
+        self._reply(HttpAnswer(500, rest.error_body("INTERNAL_ERROR", "internal error")))
 
     def drop(self) -> None:
         self._reply(DROP)

@@ -27,6 +27,7 @@ from deltawire.sim.paradex_tokens import Caller, Tokens
 from deltawire.sim.paradex_views import order_record
 from deltawire.venues.contract import Clock
 from deltawire.venues.paradex import errors, rpc
+from deltawire.venues.paradex.wire_json import order_json
 
 P = TypeVar("P", bound=Params)
 
@@ -219,7 +220,9 @@ class Session:
 
     def _modify(self, call: "_Call") -> None:
         params = call.params(ModifyParams)
-        call.order(self._venue.gateway.modify(call.caller, params.id, params.as_create()))
+        order = self._venue.gateway.modify(call.caller, params.id, params.as_create())
+        record = order_record(order, self._venue.clock.unix_ns())
+        call.reply({"order": order_json(record, in_reply=True)})
 
     def _cancel(self, call: "_Call") -> None:
         params = call.params(rpc.CancelParams)
@@ -281,6 +284,9 @@ class _Call:
 
     def order(self, order: SimOrder) -> None:
         self._session.reply_order(self._request.id, order, self._read_unix_ns)
+
+    def fail_without_id(self) -> None:
+        self._session._fail(None, errors.INTERNAL_ERROR, "internal error", "", self._read_unix_ns)
 
     def drop(self) -> None:
         self._session.drop()

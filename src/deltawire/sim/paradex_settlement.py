@@ -114,6 +114,24 @@ class Settlement:
             batches[address] = batch
         return batches
 
+    def bust(self, market: SimMarket, account: Account, fill: SimFill) -> list[PrivateEvent]:
+        """Take a fill back: its size leaves the position at its own price, its fee is returned. Returns the news."""
+        position, now_unix_ns = account.position(fill.symbol), self._clock.unix_ns()
+        paid_e8 = notional_e8(fill.price_e8, fill.size_e8)
+        pnl_e8, funding_e8 = position.trade(fill.side.opposite, fill.size_e8, paid_e8, market.funding.index_e8)
+        position.updated_unix_ns = account.updated_unix_ns = now_unix_ns
+        if position.size_e8 == 0:
+            position.closed_unix_ns = now_unix_ns
+        account.collateral_e8 += pnl_e8 + funding_e8 + fill.fee_e8
+        account.fees_paid_e8 -= fill.fee_e8
+        account.funding_e8 += funding_e8
+        account.realized_pnl_e8 += pnl_e8
+        self._counters["busts"] += 1
+        return [
+            position_view(account, position, self._prices, self._ids.next_seq_no()),
+            account_view(account, self._prices, self._ids.next_seq_no()),
+        ]
+
     def _fill(self, market: SimMarket, account: Account, order: SimOrder, trade: Trade, *, is_maker: bool) -> SimFill:
         now_unix_ns = self._clock.unix_ns()
         paid_e8 = notional_e8(trade.price_e8, trade.size_e8)

@@ -1,7 +1,7 @@
 """Channel data of the simulated Paradex: who is subscribed to what, and the SBE frames sent to them. Sans-I/O.
 
 A frame is encoded once and handed to every subscriber synchronously, book before trade before private news. Stream
-faults (drop_stream, silent_stream, gap) strike here, at once when they are armed.
+faults (drop_stream, silent_stream, gap, stale_book) strike here, at once when they are armed.
 """
 
 from collections import Counter
@@ -11,6 +11,7 @@ from typing import Protocol
 from deltawire.core.book import Level
 from deltawire.core.types import Side
 from deltawire.sim.faults import Fault, Faults
+from deltawire.sim.paradex_accounts import Bust, SimFill
 from deltawire.sim.paradex_book import BookUpdate
 from deltawire.sim.paradex_channels import Channel
 from deltawire.sim.paradex_exchange import ParadexExchange
@@ -20,6 +21,7 @@ from deltawire.sim.paradex_rules import ParadexSimSettings
 from deltawire.sim.paradex_settlement import PrivateEvent
 from deltawire.sim.paradex_views import (
     bbo_record,
+    bust_json,
     delta_record,
     funding_record,
     private_record,
@@ -33,6 +35,7 @@ from deltawire.venues.paradex import records, rpc, sbe, wire_json
 PACED_DEPTH = 15
 PACE_MS = 50  # the finest interval of a paced book; `pace` is called this often
 SILENCE_MS = 10_000  # of a silent_stream that names none
+FOR_EVER_MS = 10**12
 
 
 class Subscriber(Protocol):
@@ -67,6 +70,7 @@ class Streams:
         self._paced: dict[str, _PacedBook] = {}  # by channel name
         self._paces = 0
         self._gaps: Counter[str] = Counter()  # base, or "" for any -> deltas still to lose
+        self._stale_until_mono_ns: dict[str, int] = {}  # base, or "" for all
         self.connections: list[Subscriber] = []
         self.market_written_mono_ns: dict[str, int] = {}  # by market: the newest bbo or book frame sent to anyone
         self.deltas_lost = 0
@@ -117,6 +121,8 @@ class Streams:
         """Send an account's news to its own connections, in the order given."""
         now_unix_ns = self._clock.unix_ns()
         for event in events:
+            if isinstance(event, SimFill):
+                self._faults.saw(VENUE, "fill")
             kind, market, record = private_record(event, now_unix_ns)
             frames = _Frames(record)
             for channel, subscriber in list(self._by_kind.get(kind, ())):
@@ -126,13 +132,19 @@ class Streams:
                     else:
                         subscriber.send_frame(frames.of(subscriber.sbe_version))
 
+    def publish_bust(self, bust: Bust) -> None:
+        """Send a bust to its account: a channel without an SBE form."""
+        for channel, subscriber in list(self._by_kind.get("tradebusts", ())):
+            if subscriber.account == bust.account:
+                subscriber.send_json(rpc.encode_notification(channel.name, bust_json(bust)))
+
     def pace(self) -> None:
         """Send the paced books that are due. For a timer of PACE_MS."""
         self._paces += 1
         now_unix_ns = self._clock.unix_ns()
         due: dict[str, list[Subscriber]] = {}
         for channel, subscriber in self._by_kind.get("paced_book", ()):
-            if self._paces * PACE_MS % channel.interval_ms == 0:
+            if not self._is_stale(channel.market) and self._paces * PACE_MS % channel.interval_ms == 0:
                 due.setdefault(channel.name, []).append(subscriber)
         for name, subscribers in due.items():
             record = self._paced[name].next(now_unix_ns, whole="deltas" not in name)
@@ -171,7 +183,14 @@ class Streams:
 
     # Faults
 
+    def _is_stale(self, market: str) -> bool:
+        bases, now_mono_ns = (self._market(market).rules.base, ""), self._clock.mono_ns()
+        return any(now_mono_ns < self._stale_until_mono_ns.get(base, 0) for base in bases)
+
     def _lose_delta(self, market: str) -> bool:
+        if self._stale_until_mono_ns and self._is_stale(market):
+            self.deltas_lost += 1
+            return True
         for base in (self._market(market).rules.base, ""):
             if self._gaps[base] > 0:
                 self._gaps[base] -= 1
@@ -180,12 +199,19 @@ class Streams:
         return False
 
     def _on_armed(self, fault: Fault) -> None:
-        struck = {"drop_stream": self._drop, "silent_stream": self._silence, "gap": self._gap}.get(fault.kind)
-        while struck is not None:
-            taken = self._faults.take(VENUE, fault.kind)
-            if taken is None:
-                return
-            struck(taken)
+        """Carry out a stream fault the moment it is armed; with no such connection open it stays armed, visibly."""
+        at_once = {
+            "gap": self._gap,
+            "stale_book": self._stale,
+            "drop_stream": self._drop,
+            "silent_stream": self._silence,
+        }
+        strike = at_once.get(fault.kind)
+        needs_connection = fault.kind in {"drop_stream", "silent_stream"}
+        if strike is None or (needs_connection and not self._linked(fault)):
+            return
+        while self._faults.take(VENUE, fault.kind, lambda armed: armed is fault) is not None:
+            strike(fault)
 
     def _drop(self, fault: Fault) -> None:
         for connection in self._linked(fault):
@@ -197,6 +223,10 @@ class Streams:
 
     def _gap(self, fault: Fault) -> None:
         self._gaps[fault.params.get("base", "")] += 1
+
+    def _stale(self, fault: Fault) -> None:
+        until_mono_ns = self._clock.mono_ns() + fault.params.get("ms", FOR_EVER_MS) * 1_000_000
+        self._stale_until_mono_ns[fault.params.get("base", "")] = until_mono_ns
 
     def _linked(self, fault: Fault) -> list[Subscriber]:
         link = fault.params.get("link", "")

@@ -47,6 +47,10 @@ class Tokens:
         self._clock = clock
         self._settings = settings
         self._accounts = accounts
+        self.expire()
+
+    def expire(self) -> None:
+        """Void every token issued so far, by a new signing key."""
         self._key = ec.generate_private_key(ec.SECP384R1())
         self._jwk = _jwk(self._key.public_key())
 

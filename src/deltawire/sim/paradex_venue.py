@@ -11,6 +11,7 @@ from deltawire.sim.clock import CallLater, Timer
 from deltawire.sim.faults import Faults
 from deltawire.sim.market import Market
 from deltawire.sim.paradex_exchange import ParadexExchange
+from deltawire.sim.paradex_faults import strike_at_once
 from deltawire.sim.paradex_gateway import VENUE, Gateway
 from deltawire.sim.paradex_limits import Limit, TooMany
 from deltawire.sim.paradex_rest import RestApi
@@ -35,6 +36,7 @@ class SimulatedParadex:
         self.counters: Counter[str] = Counter()
         self._clock = clock
         self._call_later = call_later
+        self._faults = faults
         self._connect_limit = Limit(settings.connects)
         self._timers: dict[str, Timer] = {}
         self._sessions_made = 0
@@ -54,16 +56,18 @@ class SimulatedParadex:
             settings=settings,
             publish_private=self._streams.publish_private,
         )
+        tokens = Tokens(clock, settings, self.exchange.accounts)
+        strike_at_once(self.exchange, tokens, self._streams, faults, call_later)
         self._parts = Venue(
             clock=clock,
             settings=settings,
             exchange=self.exchange,
             gateway=self._gateway,
-            tokens=Tokens(clock, settings, self.exchange.accounts),
+            tokens=tokens,
             streams=self._streams,
             counters=self.counters,
         )
-        self.rest = RestApi(self._parts)
+        self.rest = RestApi(self._parts, faults)
         for base in market.bases:
             quote = market.last(VENUE, base)
             if quote is not None:
@@ -81,6 +85,7 @@ class SimulatedParadex:
 
     def connect(self, outlet: Outlet, sbe_version: int = sbe.SCHEMA_VERSION) -> Session:
         """Open one WebSocket session. The caller has checked the SBE parameters."""
+        self._faults.saw(VENUE, "connection")
         self._sessions_made += 1
         return Session(self._parts, outlet, self._sessions_made, sbe_version)
 
