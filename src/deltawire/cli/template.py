@@ -56,6 +56,10 @@ venues:
     ws_url: $paradex_ws_url
     $ca_line
     recv_window_ms: 1500       # the venue drops an order that reaches it later than this after its signature
+    # pro: no delay and Pro fees, read at start. retail: no fee, but the venue holds each order and each cancel, exits
+    # included, for 300 ms, and takes 3 a second, 30 a minute, 300 an hour and 1000 a day; entries stop shortly before,
+    # for past that they are Pro orders with Pro fees. Retail orders also reach liquidity that Pro orders do not see.
+    order_class: pro
     state_poll_s: 5            # how often the venue is asked whether it trades normally; if not, no entries
     release_ahead_s: 60        # entries stop so long before its releases, weekdays at 04:30 UTC
   vest:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from deltawire.config import fields as f
 from deltawire.config.errors import closest
 from deltawire.net.api import PoolSettings
+from deltawire.venues.paradex.settings import OrderClass
 from deltawire.venues.vest.settings import PRODUCTION_CONTRACT, OrderStyle
 
 VENUES = ("paradex", "vest")
@@ -80,6 +81,8 @@ class ParadexConfig(Section):
     ca_file: f.CaFile | None = None  # trust this CA instead of the system's
     # How long after its signature the venue still takes an order: a late order is dropped, not filled late.
     recv_window_ns: f.RecvWindow = Field(default=1500 * _MS_NS, alias="recv_window_ms")
+    # Retail pays no fee, and each of its orders and cancels waits 300 ms at the venue, at most 1000 a day.
+    order_class: Annotated[OrderClass, _one_of(OrderClass)] = OrderClass.PRO
     state_poll_ns: f.Seconds = Field(default=5 * _S_NS, alias="state_poll_s")  # how often system/state is read
     release_ahead_ns: f.Seconds = Field(default=60 * _S_NS, alias="release_ahead_s")  # entries stop before 04:30 UTC
 

@@ -38,7 +38,8 @@ class Instrument:
     """One perpetual on one venue. All money in 1e-8 units.
 
     fee_rate_taker_e8: taker fee as a rate, 1e-8 (one bps is 10_000); positive is paid.
-    notional_min_e8 and size_max_e8: 0 where the venue has no such rule.
+    notional_min_e8, size_max_e8, position_max_e8 (the largest position, either side) and price_band_e8 (how far from
+    the mark price an order may reach, as a rate): 0 where the venue has no such rule.
     """
 
     venue: str
@@ -49,6 +50,8 @@ class Instrument:
     size_max_e8: int
     notional_min_e8: int
     fee_rate_taker_e8: int
+    position_max_e8: int = 0
+    price_band_e8: int = 0
 
     def cap(self, side: Side, price_e8: int) -> int:
         """Round a limit price so that it never gets worse for us: a buy down, a sell up."""

@@ -50,6 +50,13 @@ def pair_rules(pair: PairConfig, config: BotConfig, legs: tuple[Instrument, Inst
             f"pair {pair.id}: size {format_e8(pair.size_e8)} is under the smallest both venues trade, "
             f"{format_e8(size_min_e8)}; raise pairs.{pair.id}.size"
         )
+    for leg in legs:
+        for what, most_e8 in (("order", leg.size_max_e8), ("position", leg.position_max_e8)):
+            if most_e8 and size_e8 > most_e8:
+                raise UnusableRules(
+                    f"pair {pair.id}: size {format_e8(size_e8)} is over the largest {what} {leg.venue} takes in "
+                    f"{leg.symbol}, {format_e8(most_e8)}; lower pairs.{pair.id}.size"
+                )
     return PairRules(
         pair_id=pair.id,
         legs=legs,

@@ -197,6 +197,8 @@ class FakeParadex:
     fee_info: bool = True
     headers: dict[str, str] = field(default_factory=dict)  # of every REST answer
     state: str = "ok"
+    main_public_key: str = "0x1"
+    classes_asked: list[str] = field(default_factory=list)  # token_usage of each auth
     http_closed: bool = False
     pool: "FakePool | None" = None
     on_post: Callable[[rpc.CreateParams, HttpDone], None] | None = None  # what POST /orders does instead
@@ -413,6 +415,7 @@ class FakeParadex:
         if path in self.refusals:
             return 400, rest.error_body(self.refusals[path], "as the test wants it")
         if path.startswith("/auth/"):
+            self.classes_asked.append(query.get("token_usage", ""))
             return self._auth(path, headers)
         public = {
             "/system/time": lambda: orjson.dumps({"server_time": str(time.time_ns() // 10**6)}),
@@ -449,7 +452,7 @@ class FakeParadex:
             return 200, rest.results([fill_json(fill) for fill in shown_fills], paged=True)
         if path == "/account/info":
             info = rest.AccountInfo(self.account_address, "main", 3_000, 35_000 if self.fee_info else None)
-            data = rest.account_info_json(info, "0x1")
+            data = rest.account_info_json(info, self.main_public_key)
             if not self.fee_info:
                 del data["fees"]
             return 200, rest.results([data])

@@ -88,6 +88,31 @@ async def test_without_an_account_fee_the_markets_fee_is_taken(unstarted):
     assert unstarted.venue.instrument(BTC).fee_rate_taker_e8 == 45_000
 
 
+async def test_the_order_class_decides_the_token_and_the_fee(unstarted):
+    retail = unstarted.restart_with(order_class=OrderClass.RETAIL)
+    await retail.venue.start(retail.sink)
+    assert retail.fake.classes_asked == ["interactive"]
+    assert retail.venue.instrument(BTC).fee_rate_taker_e8 == 0
+    await retail.venue.close()
+    pro = unstarted.restart_with(order_class=OrderClass.PRO)
+    await pro.venue.start(pro.sink)
+    assert pro.fake.classes_asked == ["interactive", ""]
+    assert pro.venue.instrument(BTC).fee_rate_taker_e8 == 35_000
+    await pro.venue.close()
+
+
+@pytest.mark.parametrize("is_main", [True, False])
+async def test_a_main_key_is_warned_of_and_a_subkey_is_not(unstarted, is_main):
+    unstarted.fake.main_public_key = hex(unstarted.fake.public_key) if is_main else "0x1"
+    await unstarted.venue.start(unstarted.sink)
+    assert any(line[1] == "paradex.main_key" for line in unstarted.log.lines) is is_main
+
+
+async def test_limits_of_the_market_are_in_the_instrument(rig):
+    instrument = rig.venue.instrument(BTC)
+    assert (instrument.position_max_e8, instrument.price_band_e8) == (300 * E8, E8 // 20)
+
+
 @pytest.mark.parametrize("symbol", ["NOPE-USD-PERP", "RFQ-USD-PERP"])
 async def test_a_symbol_that_cannot_be_traded_is_refused_at_start(symbol):
     rig = make_rig(SETTINGS).restart_with(symbols=(symbol,))

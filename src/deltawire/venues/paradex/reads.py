@@ -14,6 +14,7 @@ from deltawire.venues.paradex import rest
 from deltawire.venues.paradex.http import HttpCaller
 from deltawire.venues.paradex.records import Fill, Order
 from deltawire.venues.paradex.rest import NAME
+from deltawire.venues.paradex.settings import OrderClass
 from deltawire.venues.paradex.tokens import TokenKeeper
 
 # The Pro taker rate without any discount (August 2026): the dearest of the table, so an edge is never overestimated.
@@ -57,11 +58,10 @@ class Reads:
         account = rest.read_account(await self._call(rest.account))
         return BalanceReport(account.account_value_e8, account.free_collateral_e8)
 
-    async def fee_rate_taker_e8(self, account_address: str) -> int | None:
-        """Return the account's own taker rate for perpetuals, None when the venue does not tell it."""
+    async def account_info(self, account_address: str) -> rest.AccountInfo | None:
+        """Return fees and main key of the account; its rates are those of the token's class."""
         infos = rest.read_account_info(await self._call(rest.account_info))
-        mine = [info for info in infos if int(info.account, 16) == int(account_address, 16)]
-        return mine[0].fee_taker_e8 if mine else None
+        return next((info for info in infos if int(info.account, 16) == int(account_address, 16)), None)
 
     async def look_up(self, client_id: ClientOrderId, signed_ms: int, symbol: str) -> OrderReport | None:
         """Read one order; None only when neither the open orders nor the history nor the fills know it.
@@ -129,11 +129,11 @@ class Reads:
 
 
 async def read_instruments(
-    http: HttpCaller, symbols: tuple[str, ...], fee_rate_taker_e8: int | None, log: EventLog
+    http: HttpCaller, symbols: tuple[str, ...], order_class: OrderClass, fee_taker_e8: int | None, log: EventLog
 ) -> dict[str, Instrument]:
     """Read the trading rules of the symbols. Raises ValueError for one that cannot be traded here.
 
-    fee_rate_taker_e8: the account's own rate where known; else the market's, else the dearest with a warning.
+    fee_taker_e8: the account's own taker rate, None where the venue does not tell it.
     """
     markets = {market.symbol: market for market in rest.read_markets(await http.call(rest.markets()))}
     instruments = {}
@@ -143,7 +143,7 @@ async def read_instruments(
             raise ValueError(f"paradex has no market {symbol}")
         if market.trading_mode not in ("", "STANDARD"):
             raise ValueError(f"paradex market {symbol} has trading mode {market.trading_mode}: no book orders")
-        rate_e8 = fee_rate_taker_e8 if fee_rate_taker_e8 is not None else market.fee_taker_e8
+        rate_e8 = _fee_taker_e8(market, order_class, fee_taker_e8)
         if rate_e8 is None:
             rate_e8 = FEE_RATE_TAKER_E8_DEFAULT
             log.warning("paradex.fee_rate_unknown", symbol=symbol, fee_rate_taker_e8=rate_e8)
@@ -156,5 +156,24 @@ async def read_instruments(
             size_max_e8=market.size_max_e8,
             notional_min_e8=market.notional_min_e8,
             fee_rate_taker_e8=rate_e8,
+            position_max_e8=market.position_limit_e8,
+            price_band_e8=market.price_band_e8,
+        )
+        # How many orders may rest is not kept: ours are immediate and never rest.
+        log.info(
+            "paradex.market",
+            symbol=symbol,
+            order_class=order_class.value,
+            fee_rate_taker_e8=rate_e8,
+            position_max_e8=market.position_limit_e8,
+            price_band_e8=market.price_band_e8,
+            open_orders_max=market.open_orders_max,
         )
     return instruments
+
+
+def _fee_taker_e8(market: rest.Market, order_class: OrderClass, account_e8: int | None) -> int | None:
+    """Choose the rate of the class: Pro by the account's tier, Retail by the market, for tiers are about Pro orders."""
+    if order_class is OrderClass.RETAIL:
+        return account_e8 if market.fee_interactive_taker_e8 is None else market.fee_interactive_taker_e8
+    return market.fee_taker_e8 if account_e8 is None else account_e8

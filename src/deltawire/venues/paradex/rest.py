@@ -166,6 +166,8 @@ class Market:
     trading_mode: str
     asset_kind: str
     funding_period_hours: int
+    fee_interactive_taker_e8: int | None = None  # of Retail orders
+    open_orders_max: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ class AccountInfo:
     kind: str
     fee_maker_e8: int | None
     fee_taker_e8: int | None
+    public_key: str = ""  # of the main key
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +196,7 @@ class _MakerTaker(msgspec.Struct):
 
 class _FeeConfig(msgspec.Struct):
     api_fee: _MakerTaker | None = None
+    interactive_fee: _MakerTaker | None = None
 
 
 class _MarketJson(msgspec.Struct):
@@ -207,6 +211,7 @@ class _MarketJson(msgspec.Struct):
     trading_mode: str = ""
     asset_kind: str = ""
     funding_period_hours: int | float = 0
+    max_open_orders: int = 0
 
 
 class _FeesJson(msgspec.Struct):
@@ -218,6 +223,7 @@ class _AccountInfoJson(msgspec.Struct):
     account: str
     kind: str = ""
     fees: _FeesJson | None = None
+    public_key: str = ""
 
 
 class _BalanceJson(msgspec.Struct):
@@ -312,6 +318,7 @@ def read_account_info(body: bytes) -> list[AccountInfo]:
             raw.kind,
             _rate_e8(raw.fees.maker_rate if raw.fees else None),
             _rate_e8(raw.fees.taker_rate if raw.fees else None),
+            raw.public_key,
         )
         for raw in infos
     ]
@@ -356,6 +363,7 @@ def _results(body: bytes, kind: Any) -> tuple[list[Any], str]:
 
 def _market_of(raw: _MarketJson) -> Market:
     fees = raw.fee_config.api_fee if raw.fee_config else None
+    interactive = raw.fee_config.interactive_fee if raw.fee_config else None
     try:
         return Market(
             symbol=raw.symbol,
@@ -370,6 +378,10 @@ def _market_of(raw: _MarketJson) -> Market:
             trading_mode=raw.trading_mode,
             asset_kind=raw.asset_kind,
             funding_period_hours=int(raw.funding_period_hours),
+            fee_interactive_taker_e8=_rate_e8(
+                interactive.taker_fee.fee if interactive and interactive.taker_fee else None
+            ),
+            open_orders_max=raw.max_open_orders,
         )
     except ValueError as e:
         raise DecodeError(f"market {raw.symbol[:40]}: {e}") from e

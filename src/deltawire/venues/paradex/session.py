@@ -124,8 +124,12 @@ class ParadexVenue:
         self._reads = Reads(
             http=self._http, tokens=self._tokens, log=self._log, instrument=self.instrument, fee_of=self._desk.fee_of
         )
-        fee_rate_e8 = await self._reads.fee_rate_taker_e8(self._signer.account_address)
-        self._instruments = await read_instruments(self._http, settings.symbols, fee_rate_e8, self._log)
+        info = await self._reads.account_info(self._signer.account_address)
+        if info is not None and info.public_key and int(info.public_key, 16) == self._signer.public_key:
+            self._log.warning("paradex.main_key", advice="it can withdraw; register a subkey and trade with that")
+        self._instruments = await read_instruments(
+            self._http, settings.symbols, settings.order_class, info.fee_taker_e8 if info else None, self._log
+        )
         await self._health.start()
         self._log.info("paradex.rules_read", chain_id=config.chain_id, symbols=list(settings.symbols))
         market_data = self._link(feed.LINK, self._feed)
