@@ -115,7 +115,7 @@ def verify(config: Config = CONFIG, journal: Journal = None, *, as_json: Json = 
 @app.command()
 def bench(
     names: Annotated[
-        list[str] | None, typer.Argument(help="reaction, sign, throughput, connect; none named: all.", metavar="NAME...")
+        list[str] | None, typer.Argument(help="reaction, sign, throughput, connect; all if none.", metavar="NAME...")
     ] = None,
     *,
     as_json: Json = False,
