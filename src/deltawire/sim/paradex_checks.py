@@ -46,7 +46,7 @@ def check_order(
 ) -> None:
     """Raise ApiRefusal for an order the API does not take."""
     if market is None:
-        raise ApiRefusal("MARKET_NOT_FOUND", f"no market {request.symbol[:40]}", 404)
+        raise ApiRefusal("MARKET_NOT_FOUND", f"no market {request.symbol[:40]}")
     if status == "maintenance":
         raise ApiRefusal("SERVICE_UNAVAILABLE", "system is in maintenance", 503)
     if status == "cancel_only":

@@ -396,6 +396,7 @@ async def test_a_modified_order_keeps_its_id_and_moves(venue):
         reply = await socket.call("order.modify", **fields, signature=signature, signature_timestamp=now_ms)
         modified = reply["result"]["order"]
         assert (modified["id"], modified["size"], modified["price"]) == (order_id, "0.2", "99500")
+        assert set(reply["result"]) == {"order"}
         moved = await socket.wait_for(records.Order, lambda order: order.price_e8 == 99_500 * 10**8)
         assert (moved.order_id, moved.status, moved.remaining_e8) == (order_id, "OPEN", 2 * 10**7)
         assert (moved.request_type, moved.request_status) == ("MODIFY_ORDER", "SUCCESS")
@@ -425,7 +426,7 @@ async def test_rest_reads_agree_with_what_happened(venue):
     assert account["total_collateral"] == "99995.49955"
     _, info = await venue.client.call("GET", "/account/info", token)
     assert info["results"][0]["fees"] == {"maker_rate": "0.00003", "taker_rate": "0.00045"}
-    assert (await venue.client.call("GET", "/orders/by_client_id/r-1", token))[0] == 404
+    assert (await venue.client.call("GET", "/orders/by_client_id/r-1", token))[0] == 400
     assert (await venue.client.call("GET", f"/orders/{created['id']}", token))[1]["status"] == "CLOSED"
     again = await venue.client.call("POST", "/orders", token, order | {"signature_timestamp": venue.now_ms})
     assert (again[0], again[1]["error"]) == (400, "DUPLICATED_CLIENT_ID")
@@ -496,7 +497,7 @@ async def test_a_resting_order_is_cancelled_by_rest(venue):
     status, body = await venue.client.call("DELETE", f"/orders/{created['id']}", token)
     assert (status, body["error"]) == (400, "ORDER_IS_CLOSED")
     status, body = await venue.client.call("DELETE", "/orders/123", token)
-    assert (status, body["error"]) == (404, "ORDER_ID_NOT_FOUND")
+    assert (status, body["error"]) == (400, "ORDER_ID_NOT_FOUND")
 
 
 @pytest.mark.parametrize(
