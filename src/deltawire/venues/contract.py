@@ -72,7 +72,7 @@ class Capabilities:
     venue_stamps_books: bool  # books carry the venue's own time
     fills_partially: bool  # an immediate order may end partly filled
     reports_each_fill: bool  # FillSeen, one an execution; else FilledTotal, the sum so far
-    recv_window_ms: int  # the venue drops an order older than this on arrival: after it, "not found" means never
+    recv_window_ms: int  # the venue drops an order older than this (the longest, where they differ) on arrival
 
 
 @dataclass(slots=True)
@@ -133,6 +133,18 @@ class BalanceReport:
 
     equity_e8: int
     free_e8: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketState:
+    """What a venue says of a market beside its book. Prices in 1e-8; the rate in 1e-8 an hour, positive: longs pay."""
+
+    symbol: str
+    mark_price_e8: int
+    index_price_e8: int
+    funding_rate_e8: int
+    status: str  # the venue's own word
+    received_mono_ns: int
 
 
 class VenueSink(Protocol):
