@@ -5,24 +5,22 @@ Source: Paradex reference, sections 2, 11 and 14. Vaults, sub-accounts, candles 
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
-import orjson
 
 from deltawire.sim import paradex_rest_account as private
 from deltawire.sim import paradex_rest_public as public
 from deltawire.sim.faults import Faults
 from deltawire.sim.paradex_accounts import CLOSED, OPEN, SimOrder
-from deltawire.sim.paradex_gateway import VENUE, Received
+from deltawire.sim.paradex_gateway import VENUE
+from deltawire.sim.paradex_http import NS_PER_MS, Http, HttpAnswer, HttpCall, Reply
 from deltawire.sim.paradex_limits import Limits
 from deltawire.sim.paradex_market import SimMarket
 from deltawire.sim.paradex_rpc import ModifyParams
 from deltawire.sim.paradex_rules import ApiRefusal
 from deltawire.sim.paradex_session import Venue
-from deltawire.sim.paradex_tokens import Caller
 from deltawire.sim.paradex_views import (
     account_record,
     address_text,
@@ -34,34 +32,8 @@ from deltawire.sim.paradex_views import (
 )
 from deltawire.venues.paradex import rest, rpc, wire_json
 
-NS_PER_MS = 1_000_000
 DEPTH_DEFAULT = 20
 THE_ONE_ADDRESS = "127.0.0.1"  # every client of the simulator has it
-PAGE_DEFAULT, PAGE_MAX = 100, 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class HttpCall:
-    """One request as the binding read it. Header names in upper case; holds tokens, so its repr hides them."""
-
-    method: str
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes = field(default=b"", repr=False)
-    read_mono_ns: int = 0
-
-
-class HttpAnswer(NamedTuple):
-    """status 0: drop the connection, answering nothing."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str] = {}
-
-
-Reply = Callable[[HttpAnswer], None]
-DROP = HttpAnswer(0, b"")
 
 
 class RestApi:
@@ -72,7 +44,7 @@ class RestApi:
         self._public_limits = Limits(venue.settings.calls_public)
         self._sign_in_limits = Limits(venue.settings.sign_ins)
         self._read_limits = Limits(venue.settings.reads_private)
-        self._routes: list[tuple[str, re.Pattern[str], Callable[[_Http], Any]]] = [
+        self._routes: list[tuple[str, re.Pattern[str], Callable[[Http], Any]]] = [
             (method, re.compile(pattern), handler)
             for method, pattern, handler in (
                 ("GET", "/system/time", self._time),
@@ -113,7 +85,7 @@ class RestApi:
 
     def handle(self, call: HttpCall, reply: Reply) -> None:
         """Answer one request, through reply, at most once."""
-        http = _Http(self._venue, call, reply)
+        http = Http(self._venue, call, reply)
         if call.method == "GET" and self._faults.take(VENUE, "read_error") is not None:
             reply(HttpAnswer(503, rest.error_body("SERVICE_UNAVAILABLE", "the server fails, by a fault")))
             return
@@ -129,7 +101,7 @@ class RestApi:
         except rpc.BadRequest as bad:
             reply(HttpAnswer(400, rest.error_body("VALIDATION_ERROR", bad.message)))
 
-    def _route(self, http: "_Http") -> Callable[["_Http"], Any]:
+    def _route(self, http: Http) -> Callable[[Http], Any]:
         for method, pattern, handler in self._routes:
             found = pattern.fullmatch(http.call.path)
             if found and method == http.call.method:
@@ -137,7 +109,7 @@ class RestApi:
                 return handler
         raise ApiRefusal("NOT_FOUND", "no such resource", 404)
 
-    def _count(self, http: "_Http") -> None:
+    def _count(self, http: Http) -> None:
         """Count the call against its limit: sign-ins and public calls by address, private reads by account."""
         now_mono_ns, method = self._venue.clock.mono_ns(), http.call.method
         if method == "POST" and http.call.path.startswith(("/auth", "/onboarding")):
@@ -149,43 +121,43 @@ class RestApi:
 
     # Public
 
-    def _time(self, _http: "_Http") -> dict[str, Any]:
+    def _time(self, _http: Http) -> dict[str, Any]:
         return {"server_time": str(self._venue.clock.unix_ns() // NS_PER_MS)}
 
-    def _config(self, _http: "_Http") -> dict[str, Any]:
+    def _config(self, _http: Http) -> dict[str, Any]:
         return public.system_config()
 
-    def _state(self, _http: "_Http") -> dict[str, Any]:
+    def _state(self, _http: Http) -> dict[str, Any]:
         return {"status": self._exchange.status}
 
-    def _markets(self, http: "_Http") -> dict[str, Any]:
+    def _markets(self, http: Http) -> dict[str, Any]:
         fees = self._venue.settings.fees_pro
         return _results(rest.market_json(market_record(market, fees)) for market in self._named(http, everything=True))
 
-    def _summary(self, http: "_Http") -> dict[str, Any]:
+    def _summary(self, http: Http) -> dict[str, Any]:
         return _results(public.market_summary(market, self._venue.clock.unix_ns()) for market in self._named(http))
 
-    def _bbo(self, http: "_Http") -> dict[str, Any]:
+    def _bbo(self, http: Http) -> dict[str, Any]:
         return public.best_prices(self._market(http.args[0]))
 
-    def _book(self, http: "_Http") -> dict[str, Any]:
+    def _book(self, http: Http) -> dict[str, Any]:
         return public.order_book(self._market(http.args[0]), http.number("depth", DEPTH_DEFAULT))
 
-    def _trades(self, http: "_Http") -> dict[str, Any]:
+    def _trades(self, http: Http) -> dict[str, Any]:
         count = http.page_size()
         return _paged(trade for market in self._named(http) for trade in public.recent_trades(market, count))
 
-    def _funding(self, http: "_Http") -> dict[str, Any]:
+    def _funding(self, http: Http) -> dict[str, Any]:
         return _paged(public.funding_data(market, self._venue.clock.unix_ns()) for market in self._named(http))
 
-    def _jwks(self, _http: "_Http") -> dict[str, Any]:
+    def _jwks(self, _http: Http) -> dict[str, Any]:
         return self._venue.tokens.jwks()
 
-    def _auth(self, http: "_Http") -> dict[str, Any]:
+    def _auth(self, http: Http) -> dict[str, Any]:
         interactive = http.call.query.get("token_usage") == "interactive"
         return {"jwt_token": self._venue.tokens.sign_in(http.args[0], http.call.headers, interactive=interactive)}
 
-    def _onboarding(self, http: "_Http") -> dict[str, Any]:
+    def _onboarding(self, http: Http) -> dict[str, Any]:
         """Say which account a public key has. One it does not know is not derived: accounts come from the settings."""
         public_key = http.call.query.get("public_key", "").lower()
         for account in self._exchange.accounts.values():
@@ -193,57 +165,57 @@ class RestApi:
                 return public.onboarded(address_text(account.address))
         raise ApiRefusal("ACCOUNT_NOT_FOUND", "no account of this key")
 
-    def _onboard(self, http: "_Http") -> dict[str, Any]:
+    def _onboard(self, http: Http) -> dict[str, Any]:
         self._venue.tokens.check_onboarding(http.call.headers)
         return {}
 
     # The account
 
-    def _busts(self, http: "_Http") -> dict[str, Any]:
+    def _busts(self, http: Http) -> dict[str, Any]:
         address = http.caller().account.address
         return _paged(bust_json(bust) for bust in reversed(self._exchange.busts) if bust.account == address)
 
-    def _nothing(self, http: "_Http") -> dict[str, Any]:
+    def _nothing(self, http: Http) -> dict[str, Any]:
         """Answer what never happens here: chain transactions, transfers."""
         http.caller()
         return _paged(())
 
-    def _account(self, http: "_Http") -> dict[str, Any]:
+    def _account(self, http: Http) -> dict[str, Any]:
         view = self._exchange.account_view(http.caller().account)
         return wire_json.account_json(account_record(view))
 
-    def _account_info(self, http: "_Http") -> dict[str, Any]:
+    def _account_info(self, http: Http) -> dict[str, Any]:
         caller = http.caller()
         fees = self._exchange.fees[caller.rank]
         address = address_text(caller.account.address)
         info = rest.AccountInfo(address, "main", fees.maker_e8, fees.taker_e8)
         return _results([rest.account_info_json(info, address_text(min(caller.account.public_keys)))])
 
-    def _balance(self, http: "_Http") -> dict[str, Any]:
+    def _balance(self, http: Http) -> dict[str, Any]:
         account = http.caller().account
         balance = rest.Balance("USDC", account.collateral_e8)
         return _results([rest.balance_json(balance, account.updated_unix_ns // NS_PER_MS)])
 
-    def _positions(self, http: "_Http") -> dict[str, Any]:
+    def _positions(self, http: Http) -> dict[str, Any]:
         views = self._exchange.position_views(http.caller().account)
         return _results(wire_json.position_json(position_record(view)) for view in views)
 
-    def _open_orders(self, http: "_Http") -> dict[str, Any]:
+    def _open_orders(self, http: Http) -> dict[str, Any]:
         account, market = http.caller().account, http.call.query.get("market", "")
         live = [order for order in account.live.values() if order.status == OPEN and market in {"", order.symbol}]
         return _results(self._order_json(order) for order in live)
 
-    def _order(self, http: "_Http") -> dict[str, Any]:
+    def _order(self, http: Http) -> dict[str, Any]:
         return self._order_json(self._venue.gateway.find(http.caller(), order_id=http.args[0]))
 
-    def _order_by_client_id(self, http: "_Http") -> dict[str, Any]:
+    def _order_by_client_id(self, http: Http) -> dict[str, Any]:
         """Return an open one only, as the reference has it; orders-history finds the closed ones."""
         order = self._venue.gateway.find(http.caller(), client_id=http.args[0])
         if order.status == CLOSED:
             raise ApiRefusal("CLIENT_ORDER_ID_NOT_FOUND", "no such order")
         return self._order_json(order)
 
-    def _history(self, http: "_Http") -> dict[str, Any]:
+    def _history(self, http: Http) -> dict[str, Any]:
         query = http.call.query
         orders = [
             order
@@ -257,7 +229,7 @@ class RestApi:
         ]
         return _paged(self._order_json(order) for order in orders[: http.page_size()])
 
-    def _fills(self, http: "_Http") -> dict[str, Any]:
+    def _fills(self, http: Http) -> dict[str, Any]:
         market = http.call.query.get("market", "")
         fills = [
             fill
@@ -266,7 +238,7 @@ class RestApi:
         ]
         return _paged(wire_json.fill_json(fill_record(fill)) for fill in fills[: http.page_size()])
 
-    def _funding_payments(self, http: "_Http") -> dict[str, Any]:
+    def _funding_payments(self, http: Http) -> dict[str, Any]:
         market = http.call.query.get("market", "")
         if not market:
             raise ApiRefusal("INVALID_REQUEST_PARAMETER", "market is required")
@@ -277,17 +249,17 @@ class RestApi:
         ]
         return _paged(private.funding_payment(fill) for fill in paid[: http.page_size()])
 
-    def _margin(self, http: "_Http") -> dict[str, Any]:
+    def _margin(self, http: Http) -> dict[str, Any]:
         account = http.caller().account
         return private.margin(account, [market.rules for market in self._named(http, everything=True)])
 
     # Orders
 
-    def _create(self, http: "_Http") -> None:
+    def _create(self, http: Http) -> None:
         caller = http.caller()
         self._venue.gateway.create(caller, http.body(rpc.CreateParams), http.received(), http)
 
-    def _create_batch(self, http: "_Http") -> None:
+    def _create_batch(self, http: Http) -> None:
         caller = http.caller()
         outcomes = self._venue.gateway.create_batch(caller, http.body(list[rpc.CreateParams]), http.received())
         refused = [outcome for outcome in outcomes if isinstance(outcome, ApiRefusal)]
@@ -295,26 +267,26 @@ class RestApi:
         errors = [{"error": refusal.code, "message": refusal.message} for refusal in refused]
         http.json({"orders": orders, "errors": errors}, 201)
 
-    def _modify(self, http: "_Http") -> dict[str, Any]:
+    def _modify(self, http: Http) -> dict[str, Any]:
         caller, params = http.caller(), http.body(ModifyParams)
         if params.id != http.args[0]:
             raise ApiRefusal("VALIDATION_ERROR", "the id of the path and of the body differ")
         return self._order_json(self._venue.gateway.modify(caller, params.id, params.as_create()))
 
-    def _cancel(self, http: "_Http") -> None:
+    def _cancel(self, http: Http) -> None:
         caller = http.caller()
         self._venue.gateway.cancel(caller, self._venue.gateway.find(caller, order_id=http.args[0]), http.no_content)
 
-    def _cancel_by_client_id(self, http: "_Http") -> None:
+    def _cancel_by_client_id(self, http: Http) -> None:
         caller, market = http.caller(), http.call.query.get("market", "")
         order = self._venue.gateway.find(caller, client_id=http.args[0], market=market)
         self._venue.gateway.cancel(caller, order, http.no_content)
 
-    def _cancel_all(self, http: "_Http") -> dict[str, Any]:
+    def _cancel_all(self, http: Http) -> dict[str, Any]:
         self._venue.gateway.cancel_all(http.caller(), http.call.query.get("market", ""))
         return {}
 
-    def _cancel_batch(self, http: "_Http") -> dict[str, Any]:
+    def _cancel_batch(self, http: Http) -> dict[str, Any]:
         caller, body = http.caller(), http.body(_CancelBatch)
         account = caller.account
         asked = [(order_id, "", account.orders.get(order_id)) for order_id in body.order_ids]
@@ -342,7 +314,7 @@ class RestApi:
             raise ApiRefusal("MARKET_NOT_FOUND", f"no market {symbol[:40]}", unknown_status)
         return market
 
-    def _named(self, http: "_Http", *, everything: bool = False) -> list[SimMarket]:
+    def _named(self, http: Http, *, everything: bool = False) -> list[SimMarket]:
         """Return the market the query names, or all for ALL.
 
         everything: also when it names none; the spec has such calls answer 404 for an unknown market, and others 400.
@@ -360,69 +332,6 @@ class RestApi:
 class _CancelBatch(msgspec.Struct):
     order_ids: list[str] = []
     client_order_ids: list[str] = []
-
-
-class _Http:
-    """One request on its way: who asks, for what, and how it is answered. The gateway's Answer for POST /orders."""
-
-    def __init__(self, venue: Venue, call: HttpCall, reply: Reply) -> None:
-        self.call = call
-        self.args: list[str] = []
-        self._venue = venue
-        self._reply = reply
-        self._read_unix_ns = venue.clock.unix_ns()
-
-    def caller(self) -> Caller:
-        """Return whom the bearer token stands for. Raises ApiRefusal 401."""
-        scheme, _, token = self.call.headers.get("AUTHORIZATION", "").partition(" ")
-        if scheme != "Bearer" or not token:
-            raise ApiRefusal("INVALID_TOKEN", "a bearer token is required", 401)
-        return self._venue.tokens.check(token)
-
-    @property
-    def has_token(self) -> bool:
-        return "AUTHORIZATION" in self.call.headers
-
-    def received(self) -> Received:
-        written = self._venue.streams.market_written_mono_ns
-        return Received(self.call.read_mono_ns, self._read_unix_ns, 0, lambda market: written.get(market, 0))
-
-    def body(self, kind: type[Any]) -> Any:
-        try:
-            return msgspec.json.decode(self.call.body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
-            raise ApiRefusal("BINDING_ERROR", f"unreadable body: {e}") from e
-
-    def number(self, name: str, default: int) -> int:
-        text = self.call.query.get(name, "")
-        if not text:
-            return default
-        if not (text.isascii() and text.isdecimal() and len(text) <= 15):
-            raise ApiRefusal("INVALID_REQUEST_PARAMETER", f"{name} is not a number")
-        return int(text)
-
-    def page_size(self) -> int:
-        return min(self.number("page_size", PAGE_DEFAULT), PAGE_MAX)
-
-    def within(self, unix_ns: int) -> bool:
-        unix_ms = unix_ns // NS_PER_MS
-        return self.number("start_at", 0) <= unix_ms <= self.number("end_at", 10**15)
-
-    def json(self, data: dict[str, Any], status: int = 200) -> None:
-        self._reply(HttpAnswer(status, orjson.dumps(data)))
-
-    def no_content(self) -> None:
-        self._reply(HttpAnswer(204, b""))
-
-    def order(self, order: SimOrder) -> None:
-        record = order_record(order, self._venue.clock.unix_ns())
-        self.json(wire_json.order_json(record), 201)
-
-    def fail_without_id(self) -> None:
-        self._reply(HttpAnswer(500, rest.error_body("INTERNAL_ERROR", "internal error")))
-
-    def drop(self) -> None:
-        self._reply(DROP)
 
 
 def _results(objects: Any) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from deltawire.sim.clock import Timer
 from deltawire.sim.faults import Faults
 from deltawire.sim.market import Market
 from deltawire.sim.paradex_gateway import VENUE
-from deltawire.sim.paradex_rest import HttpAnswer, HttpCall
+from deltawire.sim.paradex_http import HttpAnswer, HttpCall
 from deltawire.sim.paradex_rules import ParadexSimSettings
 from deltawire.sim.paradex_session import Session
 from deltawire.sim.paradex_venue import SimulatedParadex

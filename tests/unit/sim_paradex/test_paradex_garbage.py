@@ -14,7 +14,7 @@ from deltawire.core.types import Side
 from deltawire.sim.faults import Faults
 from deltawire.sim.market import Market
 from deltawire.sim.paradex_book import Rank
-from deltawire.sim.paradex_rest import HttpAnswer, HttpCall
+from deltawire.sim.paradex_http import HttpAnswer, HttpCall
 from deltawire.sim.paradex_rules import CHAIN_ID
 from deltawire.sim.paradex_venue import SimulatedParadex
 from deltawire.venues.paradex.signing import Signer

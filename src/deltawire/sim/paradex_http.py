@@ -1,0 +1,109 @@
+"""One REST request of the simulated Paradex on its way: what the binding read, and how it is answered. Sans-I/O.
+
+Source: Paradex reference, sections 11 and 14.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgspec
+import orjson
+
+from deltawire.sim.paradex_accounts import SimOrder
+from deltawire.sim.paradex_gateway import Received
+from deltawire.sim.paradex_rules import ApiRefusal
+from deltawire.sim.paradex_session import Venue
+from deltawire.sim.paradex_tokens import Caller
+from deltawire.sim.paradex_views import order_record
+from deltawire.venues.paradex import rest, wire_json
+
+NS_PER_MS = 1_000_000
+PAGE_DEFAULT, PAGE_MAX = 100, 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """One request as the binding read it. Header names in upper case; holds tokens, so its repr hides them."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    read_mono_ns: int = 0
+
+
+class HttpAnswer(NamedTuple):
+    """status 0: drop the connection, answering nothing."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = {}
+
+
+Reply = Callable[[HttpAnswer], None]
+DROP = HttpAnswer(0, b"")
+
+
+class Http:
+    """One request on its way: who asks, for what, and how it is answered. The gateway's Answer for POST /orders."""
+
+    def __init__(self, venue: Venue, call: HttpCall, reply: Reply) -> None:
+        self.call = call
+        self.args: list[str] = []
+        self._venue = venue
+        self._reply = reply
+        self._read_unix_ns = venue.clock.unix_ns()
+
+    def caller(self) -> Caller:
+        """Return whom the bearer token stands for. Raises ApiRefusal 401."""
+        scheme, _, token = self.call.headers.get("AUTHORIZATION", "").partition(" ")
+        if scheme != "Bearer" or not token:
+            raise ApiRefusal("INVALID_TOKEN", "a bearer token is required", 401)
+        return self._venue.tokens.check(token)
+
+    @property
+    def has_token(self) -> bool:
+        return "AUTHORIZATION" in self.call.headers
+
+    def received(self) -> Received:
+        written = self._venue.streams.market_written_mono_ns
+        return Received(self.call.read_mono_ns, self._read_unix_ns, 0, lambda market: written.get(market, 0))
+
+    def body(self, kind: type[Any]) -> Any:
+        try:
+            return msgspec.json.decode(self.call.body, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+            raise ApiRefusal("BINDING_ERROR", f"unreadable body: {e}") from e
+
+    def number(self, name: str, default: int) -> int:
+        text = self.call.query.get(name, "")
+        if not text:
+            return default
+        if not (text.isascii() and text.isdecimal() and len(text) <= 15):
+            raise ApiRefusal("INVALID_REQUEST_PARAMETER", f"{name} is not a number")
+        return int(text)
+
+    def page_size(self) -> int:
+        return min(self.number("page_size", PAGE_DEFAULT), PAGE_MAX)
+
+    def within(self, unix_ns: int) -> bool:
+        unix_ms = unix_ns // NS_PER_MS
+        return self.number("start_at", 0) <= unix_ms <= self.number("end_at", 10**15)
+
+    def json(self, data: dict[str, Any], status: int = 200) -> None:
+        self._reply(HttpAnswer(status, orjson.dumps(data)))
+
+    def no_content(self) -> None:
+        self._reply(HttpAnswer(204, b""))
+
+    def order(self, order: SimOrder) -> None:
+        record = order_record(order, self._venue.clock.unix_ns())
+        self.json(wire_json.order_json(record), 201)
+
+    def fail_without_id(self) -> None:
+        self._reply(HttpAnswer(500, rest.error_body("INTERNAL_ERROR", "internal error")))
+
+    def drop(self) -> None:
+        self._reply(DROP)
