@@ -8,7 +8,6 @@ Started by `connect`; prints one JSON line when ready and ends when its standard
 import argparse
 import asyncio
 import json
-import logging
 import random
 import ssl
 import sys
@@ -107,7 +106,7 @@ async def serve(rtts_ms: list[float], folder: Path) -> None:
                     port,
                     Link.of_rtt(rtt_ms),
                     rng=random.Random(1),  # noqa: S311  no jitter is drawn from it
-                    log=logging.getLogger(__name__),
+                    log=None,
                 )
                 at[kind] = await proxy.start()
                 proxies.append(proxy)

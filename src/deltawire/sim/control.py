@@ -4,6 +4,7 @@ GET /state and /market, POST /faults, /market and /disconnect, DELETE /faults: s
 cannot be used changes nothing and is answered 400 with {"error": …} saying what would be right. No secret is served.
 """
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,7 +16,9 @@ from deltawire.core.money import format_e8, parse_e8
 from deltawire.sim.faults import VENUES, Fault, Faults
 from deltawire.sim.market import Market, Quote
 from deltawire.sim.player import Player
+from deltawire.sim.scenario import plan_of, start_scenario
 
+_MS_NS = 10**6
 BODY_BYTES_MAX = 64 * 1024
 _BPS_PARTS = 10_000  # a rate in 1e-8 counts ten-thousandths of a bps, and so does a bps figure in 1e-8 divided by this
 
@@ -90,11 +93,20 @@ class ControlServer:
         return self._player.state() | {"quotes": quotes}
 
     def _post_faults(self, body: dict[str, Any]) -> dict[str, Any]:
-        _check_keys(body, {"venue", "kind", "count", "params"}, needed={"venue", "kind"})
+        known = {"venue", "kind", "count", "params", "at_ms", "at_order", "on_first"}
+        _check_keys(body, known, needed={"venue", "kind"})
         params = _of_type(body, "params", dict, {})
-        self._faults.add(
-            Fault(_of_type(body, "venue", str), _of_type(body, "kind", str), _of_type(body, "count", int, 1), params)
+        fault = Fault(
+            _of_type(body, "venue", str), _of_type(body, "kind", str), _of_type(body, "count", int, 1), params
         )
+        at_ms = _of_type(body, "at_ms", int) if "at_ms" in body else None
+        planned = plan_of(
+            fault,
+            at_ns=None if at_ms is None else at_ms * _MS_NS,
+            at_order=_of_type(body, "at_order", int) if "at_order" in body else None,
+            on_first=_of_type(body, "on_first", str) if "on_first" in body else None,
+        )
+        start_scenario([planned], self._faults, asyncio.get_running_loop().call_later)
         return self._fault_state()
 
     def _delete_faults(self, _: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +131,11 @@ class ControlServer:
         return self._fault_state()
 
     def _fault_state(self) -> dict[str, Any]:
-        return {"armed": self._faults.armed(), "taken": _nested(self._faults.taken)}
+        return {
+            "armed": self._faults.armed(),
+            "planned": self._faults.planned(),
+            "taken": _nested(self._faults.taken),
+        }
 
 
 def _object(text: str) -> dict[str, Any]:

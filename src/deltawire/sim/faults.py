@@ -5,7 +5,7 @@ Tests, scenarios and the control URL arm faults, at once or planned for a moment
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,6 +82,7 @@ class Faults:
     def __init__(self, venues: tuple[str, ...] = VENUES) -> None:
         self._venues = venues
         self._armed: list[Fault] = []
+        self._forbidden: dict[tuple[str, str], str] = {}  # (venue, kind) -> why
         self._listeners: dict[str, list[Callable[[Fault], None]]] = {}
         self._planned: dict[tuple[str, str, int], list[Fault]] = {}  # (venue, moment, number) -> to be armed then
         self.taken: Counter[tuple[str, str]] = Counter()  # (venue, kind) -> times it struck
@@ -94,9 +95,13 @@ class Faults:
         """
         self._listeners.setdefault(venue, []).append(on_armed)
 
+    def forbid(self, venue: str, kinds: Iterable[str], why: str) -> None:
+        """Refuse these kinds from now on, with this reason: nothing here could carry them out."""
+        self._forbidden |= {(venue, kind): why for kind in kinds}
+
     def add(self, fault: Fault) -> None:
         """Arm a fault. Raises ValueError, arming nothing, for an unknown venue, kind, count or parameter."""
-        _check(fault, self._venues)
+        self.check(fault)
         self._armed.append(fault)
         for on_armed in self._listeners.get(fault.venue, ()):
             on_armed(fault)
@@ -106,7 +111,7 @@ class Faults:
 
         Raises ValueError, planning nothing, for what `add` refuses and for a moment unknown or gone by.
         """
-        _check(fault, self._venues)
+        self.check(fault)
         if moment not in MOMENTS:
             raise ValueError(f"unknown moment {moment!r}; one of {', '.join(MOMENTS)}")
         if number <= self.seen[fault.venue, moment]:
@@ -129,6 +134,12 @@ class Faults:
                 self.taken[venue, kind] += 1
                 return fault
         return None
+
+    def check(self, fault: Fault) -> None:
+        """Raise the ValueError that `add` would raise."""
+        _check(fault, self._venues)
+        if (fault.venue, fault.kind) in self._forbidden:
+            raise ValueError(f"{fault.kind} cannot strike: {self._forbidden[fault.venue, fault.kind]}")
 
     def clear(self) -> int:
         """Disarm everything, plans too; returns how many faults that were."""

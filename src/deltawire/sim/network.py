@@ -10,15 +10,15 @@ Not simulated: loss of single packets with their retransmission, congestion wind
 import asyncio
 import heapq
 import itertools
-import logging
 import random
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 
 from deltawire.sim.alarm import Alarm
+from deltawire.venues.contract import EventLog
 
 _HOST = "127.0.0.1"
 # Bytes on their way in one direction, at most; 16 MiB is 1.6 Gbit/s at 80 ms, far above any feed here.
@@ -30,25 +30,40 @@ _HALF_END = b""  # in a queue: the source sends no more; None: the source is gon
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Delays; up is towards the venue. jitter_ns: each chunk takes up to so much longer, evenly spread."""
+    """Delays; up is towards the venue. Jitter: each chunk takes up to so much longer, evenly spread."""
 
     up_ns: int = 0
     down_ns: int = 0
-    jitter_ns: int = 0
+    jitter_up_ns: int = 0
+    jitter_down_ns: int = 0
     bytes_per_s: int | None = None  # in each direction of each connection; None: without limit
 
     @classmethod
     def of_rtt(cls, rtt_ms: float, jitter_ms: float = 0.0) -> "Link":
         """Split a round trip evenly over both ways."""
         one_way_ns = round(rtt_ms * 1e6 / 2)
-        return cls(one_way_ns, one_way_ns, round(jitter_ms * 1e6))
+        return cls(one_way_ns, one_way_ns, round(jitter_ms * 1e6), round(jitter_ms * 1e6))
+
+
+@dataclass(frozen=True, slots=True)
+class PortLinks:
+    """The network before one port: one link for all connections, or for some of them, by number, one of their own."""
+
+    link: Link = field(default_factory=Link)
+    connections: Mapping[int, Link] = field(default_factory=dict)
 
 
 class DelayProxy:
-    """Listens on a port of its own in front of target_port. `link` may be replaced at any time; it counts from then."""
+    """Listens on a port of its own in front of target_port. `links` may be replaced at any time; it counts from then.
 
-    def __init__(self, target_port: int, link: Link, *, rng: random.Random, log: logging.Logger) -> None:
-        self.link = link
+    name: for the log. log None: silent.
+    """
+
+    def __init__(
+        self, target_port: int, links: Link | PortLinks, *, rng: random.Random, log: EventLog | None, name: str = ""
+    ) -> None:
+        self.links = links if isinstance(links, PortLinks) else PortLinks(links)
+        self.name = name
         self.port = 0
         self.connections: list[ProxiedConnection] = []  # open ones, oldest first
         self.on_connection: Callable[[ProxiedConnection], None] | None = None  # sees each before its first byte
@@ -67,8 +82,15 @@ class DelayProxy:
         self._listener.settimeout(0)  # the loop waits, not the call
         self.port = int(self._listener.getsockname()[1])
         self._spawn(self._accept(self._listener))
-        self._log.info("network.listening port=%d target=%d link=%s", self.port, self._target_port, self.link)
+        if self._log is not None:
+            link = self.links.link
+            delays = {"up_ns": link.up_ns, "down_ns": link.down_ns}
+            self._log.info("network.listening", name=self.name, port=self.port, target=self._target_port, **delays)
         return self.port
+
+    def link_of(self, number: int) -> Link:
+        """Return the link of the connection with this number."""
+        return self.links.connections.get(number, self.links.link)
 
     async def stop(self) -> None:
         """Stop listening and cut what is open."""
@@ -115,7 +137,8 @@ class DelayProxy:
                 self.on_connection(connection)
             await loop.connect_accepted_socket(lambda: connection.client, client)
         except OSError as e:  # TimeoutError is one
-            self._log.warning("network.not_joined target=%d reason=%s", self._target_port, type(e).__name__)
+            if self._log is not None:
+                self._log.warning("network.not_joined", name=self.name, reason=type(e).__name__)
             connection.drop()
         finally:
             if not connection.client.attached:
@@ -128,8 +151,9 @@ class DelayProxy:
         if first and self._alarm is not None:
             self._alarm.set(due_ns)
 
-    def jitter_ns(self) -> int:
-        return round(self._rng.random() * self.link.jitter_ns)
+    def drawn_ns(self, most_ns: int) -> int:
+        """Draw a jitter."""
+        return round(self._rng.random() * most_ns)
 
     def _deliver_due(self) -> None:
         now_ns = time.monotonic_ns()
@@ -149,10 +173,19 @@ class ProxiedConnection:
         self.number = number  # 1, 2, … in the order they were accepted
         self.client, self.venue = _Side(), _Side()
         self._proxy = proxy
-        link = proxy.link
-        handshake_ns = link.up_ns + link.down_ns + proxy.jitter_ns() + proxy.jitter_ns()
-        self.up = _Flow(proxy, self, self.client, self.venue, lambda: proxy.link.up_ns, opened_ns + handshake_ns)
-        self.down = _Flow(proxy, self, self.venue, self.client, lambda: proxy.link.down_ns, opened_ns)
+        handshake_ns = self._up_ns() + self._down_ns()
+        self.up = _Flow(proxy, self, self.client, self.venue, self._up_ns, opened_ns + handshake_ns)
+        self.down = _Flow(proxy, self, self.venue, self.client, self._down_ns, opened_ns)
+
+    @property
+    def link(self) -> Link:
+        return self._proxy.link_of(self.number)
+
+    def _up_ns(self) -> int:
+        return self.link.up_ns + self._proxy.drawn_ns(self.link.jitter_up_ns)
+
+    def _down_ns(self) -> int:
+        return self.link.down_ns + self._proxy.drawn_ns(self.link.jitter_down_ns)
 
     def drop(self) -> None:
         """Cut both sides now; what is on its way is lost."""
@@ -218,12 +251,12 @@ class _Flow:
         """Put a chunk, or an end, on its way."""
         if self._closed:
             return
-        link, now_ns = self._proxy.link, time.monotonic_ns()
+        link, now_ns = self._connection.link, time.monotonic_ns()
         size = len(chunk) if chunk is not None else 0
         self._line_free_ns = max(now_ns, self._line_free_ns)
         if link.bytes_per_s is not None:
             self._line_free_ns += size * 1_000_000_000 // link.bytes_per_s
-        due_ns = max(self._line_free_ns + self._delay_ns() + self._proxy.jitter_ns(), self._last_due_ns)
+        due_ns = max(self._line_free_ns + self._delay_ns(), self._last_due_ns)
         self._last_due_ns = due_ns
         self._queue.append(chunk)
         self._queued_bytes += size

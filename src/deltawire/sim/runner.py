@@ -7,7 +7,6 @@ Puts the parts together and takes them down again in order; has no rule of any v
 import asyncio
 import gc
 import json
-import logging
 import os
 import random
 import signal
@@ -29,10 +28,12 @@ from deltawire.sim.control import ControlServer
 from deltawire.sim.credentials import ParadexKeys, VestKeys, paradex_keys, vest_keys
 from deltawire.sim.faults import Faults
 from deltawire.sim.market import Market
-from deltawire.sim.network import DelayProxy, Link
+from deltawire.sim.network import DelayProxy, Link, PortLinks
+from deltawire.sim.network_faults import strike_network
 from deltawire.sim.paradex_server import ParadexSim
 from deltawire.sim.player import Player
 from deltawire.sim.recording import load_recording
+from deltawire.sim.scenario import start_scenario
 from deltawire.sim.settings import SimSettings
 from deltawire.sim.settings_file import load_settings
 from deltawire.sim.vest_server import VestSim
@@ -40,6 +41,7 @@ from deltawire.sim.walk import WalkSettings, walk_ticks
 from deltawire.venues.contract import Clock, EventLog
 
 _HOST = "127.0.0.1"
+PORTS = ("rest", "ws")
 
 
 def sim_main(
@@ -94,12 +96,14 @@ async def _start(settings: SimSettings, cleanup: AsyncExitStack, log: EventLog) 
     player.play()
     cleanup.callback(player.pause)
     cleanup.push_async_callback(paradex.stop)
-    paradex_rest, paradex_ws = await _behind_network(await paradex.start(tls), settings, rng, cleanup)
+    network = _Network(settings, rng, faults, log, cleanup)
+    paradex_rest, paradex_ws = await network.before("paradex", await paradex.start(tls))
     cleanup.push_async_callback(vest.stop)
-    vest_rest, vest_ws = await _behind_network(await vest.start(tls), settings, rng, cleanup)
+    vest_rest, vest_ws = await network.before("vest", await vest.start(tls))
     control = ControlServer(market=market, player=player, faults=faults, venues={"paradex": paradex, "vest": vest})
     cleanup.push_async_callback(control.stop)
     control_port = await control.start()
+    start_scenario(settings.faults, faults, asyncio.get_running_loop().call_later)
     return {
         "paradex": {"rest_url": f"https://{_HOST}:{paradex_rest}/v1", "ws_url": f"wss://{_HOST}:{paradex_ws}/v1"},
         "vest": {
@@ -131,21 +135,33 @@ def _market(settings: SimSettings, clock: Clock) -> tuple[Market, Player]:
     return market, player
 
 
-async def _behind_network(
-    ports: tuple[int, int], settings: SimSettings, rng: random.Random, cleanup: AsyncExitStack
-) -> tuple[int, int]:
-    """Put the simulated network in front of a venue's two ports, when there is one; returns the ports to connect to."""
-    if settings.rtt_ns == 0 and settings.jitter_ns == 0:
-        return ports
-    one_way_ns = settings.rtt_ns // 2
-    link = Link(one_way_ns, settings.rtt_ns - one_way_ns, settings.jitter_ns)
-    log = logging.getLogger("deltawire.sim.network")
-    proxies = [DelayProxy(port, link, rng=random.Random(rng.getrandbits(64)), log=log) for port in ports]
-    for proxy in proxies:
-        cleanup.push_async_callback(proxy.stop)
-        await proxy.start()
-    rest, ws = proxies
-    return rest.port, ws.port
+class _Network:
+    """Puts the simulated network in front of a venue's ports, where the settings ask for one."""
+
+    def __init__(
+        self, settings: SimSettings, rng: random.Random, faults: Faults, log: EventLog, cleanup: AsyncExitStack
+    ) -> None:
+        self._settings, self._rng, self._faults, self._log, self._cleanup = settings, rng, faults, log, cleanup
+
+    async def before(self, venue: str, ports: tuple[int, int]) -> tuple[int, int]:
+        """Return the ports to connect to instead of a venue's REST and WebSocket port."""
+        settings = self._settings
+        named = dict(zip(PORTS, ports, strict=True))
+        wanted = settings.rtt_ns or settings.jitter_ns or any(at == venue for at, _ in settings.network)
+        proxies = {name: self._proxy(venue, name, port) for name, port in named.items()} if wanted else {}
+        strike_network(venue, proxies, self._faults, asyncio.get_running_loop().call_later)
+        for name, proxy in proxies.items():
+            self._cleanup.push_async_callback(proxy.stop)
+            named[name] = await proxy.start()
+        return named["rest"], named["ws"]
+
+    def _proxy(self, venue: str, name: str, port: int) -> DelayProxy:
+        settings = self._settings
+        one_way_ns = settings.rtt_ns // 2
+        usual = Link(one_way_ns, settings.rtt_ns - one_way_ns, settings.jitter_ns, settings.jitter_ns)
+        links = settings.network.get((venue, name), PortLinks(usual))
+        rng = random.Random(self._rng.getrandbits(64))
+        return DelayProxy(port, links, rng=rng, log=self._log, name=f"{venue} {name}")
 
 
 def _certificates(folder: Path) -> tuple[Path, Path]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from deltawire.core.money import E8
 from deltawire.sim.basis import BasisSettings
+from deltawire.sim.network import PortLinks
 from deltawire.sim.paradex_rules import ParadexSimSettings
+from deltawire.sim.scenario import PlannedFault
 from deltawire.sim.vest_settings import VestSimSettings
 from deltawire.sim.walk import WalkBase
 
@@ -29,6 +31,9 @@ class SimSettings:
     speed_e8: int = E8
     rtt_ns: int = 0  # added round trip to every port of both venues
     jitter_ns: int = 0  # at most this much more, drawn for each direction
+    # (venue, "rest" or "ws") -> the network there, in place of the two above
+    network: Mapping[tuple[str, str], PortLinks] = field(default_factory=dict)
+    faults: tuple[PlannedFault, ...] = ()
     basis: BasisSettings = field(default_factory=BasisSettings)
     walk: Mapping[str, WalkBase] | None = None  # None: the recording
     paradex: ParadexSimSettings = field(default_factory=ParadexSimSettings)

@@ -15,7 +15,10 @@ from deltawire.config.model import Section
 from deltawire.config.source import Source, read_source
 from deltawire.core.money import E8
 from deltawire.sim.basis import BasisSettings
+from deltawire.sim.faults import KINDS, Fault, Faults, ParamKind
+from deltawire.sim.network import Link, PortLinks
 from deltawire.sim.paradex_rules import Fees, MarketRules, ParadexSimSettings
+from deltawire.sim.scenario import PlannedFault, plan_of
 from deltawire.sim.settings import WALK_BASES, SimSettings
 from deltawire.sim.vest_settings import VestMarketRules, VestSimSettings
 
@@ -68,6 +71,45 @@ class VestFile(Section):
     markets: tuple[VestMarketFile, ...] | None = None
 
 
+class LinkFile(Section):
+    up_ns: f.Ms = Field(default=0, alias="up_ms")
+    down_ns: f.Ms = Field(default=0, alias="down_ms")
+    jitter_up_ns: f.Ms = Field(default=0, alias="jitter_up_ms")
+    jitter_down_ns: f.Ms = Field(default=0, alias="jitter_down_ms")
+    kilobytes_per_s: f.OneTo1000000 | None = None
+
+    def link(self) -> Link:
+        bytes_per_s = None if self.kilobytes_per_s is None else self.kilobytes_per_s * 1000
+        return Link(self.up_ns, self.down_ns, self.jitter_up_ns, self.jitter_down_ns, bytes_per_s)
+
+
+class PortFile(LinkFile):
+    connections: dict[f.OneTo10000, LinkFile] = Field(default_factory=dict)
+
+    def links(self) -> PortLinks:
+        return PortLinks(self.link(), {number: own.link() for number, own in self.connections.items()})
+
+
+class VenueNetworkFile(Section):
+    rest: PortFile | None = None
+    ws: PortFile | None = None
+
+
+class NetworkFile(Section):
+    paradex: VenueNetworkFile = VenueNetworkFile()
+    vest: VenueNetworkFile = VenueNetworkFile()
+
+
+class FaultFile(Section):
+    venue: str
+    kind: str
+    count: f.OneTo10000 = 1
+    params: dict[str, str] = Field(default_factory=dict)
+    at_ns: f.Ms | None = Field(default=None, alias="at_ms")
+    at_order: f.OneTo10000 | None = None
+    on_first: str | None = None
+
+
 class SimFile(Section):
     seed: f.Seed = _ALL.seed
     accounts: f.OneTo100 = _ALL.accounts
@@ -76,6 +118,8 @@ class SimFile(Section):
     rtt_ns: f.Ms = Field(default=_ALL.rtt_ns, alias="rtt_ms")
     jitter_ns: f.Ms = Field(default=_ALL.jitter_ns, alias="jitter_ms")
     walk: bool = False
+    network: NetworkFile = NetworkFile()
+    faults: tuple[FaultFile, ...] = ()
     basis: BasisFile = BasisFile()
     paradex: ParadexFile = ParadexFile()
     vest: VestFile = VestFile()
@@ -105,11 +149,37 @@ def load_settings(path: Path) -> SimSettings:
         speed_e8=file.speed_e8,
         rtt_ns=file.rtt_ns,
         jitter_ns=file.jitter_ns,
+        network=_network(file.network),
+        faults=tuple(_planned(source, at, line) for at, line in enumerate(file.faults)),
         basis=basis,
         walk=WALK_BASES if file.walk else None,
         paradex=_paradex(file.paradex),
         vest=_vest(file.vest),
     )
+
+
+def _network(file: NetworkFile) -> dict[tuple[str, str], PortLinks]:
+    ports = {
+        (venue, name): port
+        for venue, of_venue in (("paradex", file.paradex), ("vest", file.vest))
+        for name, port in (("rest", of_venue.rest), ("ws", of_venue.ws))
+    }
+    return {at: port.links() for at, port in ports.items() if port is not None}
+
+
+def _planned(source: Source, at: int, line: FaultFile) -> PlannedFault:
+    kinds = KINDS.get(line.kind, {})
+    params = {name: _param(text, kinds.get(name)) for name, text in line.params.items()}
+    try:
+        fault = Fault(line.venue, line.kind, line.count, params)
+        Faults().check(fault)
+        return plan_of(fault, at_ns=line.at_ns, at_order=line.at_order, on_first=line.on_first)
+    except ValueError as e:
+        raise ConfigError([source.problem(("faults", at), str(e), f"see the table of faults in {EXAMPLE}")]) from e
+
+
+def _param(text: str, wanted: ParamKind | None) -> int | str:
+    return int(text) if wanted is int and text.isascii() and text.isdecimal() and len(text) <= 15 else text
 
 
 def _check_bases(source: Source, venue: str, bases: list[str]) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 from itertools import count
 
 import aiohttp
@@ -67,7 +68,7 @@ async def test_the_state_has_market_faults_and_venues(served, call):
     assert state["market"]["playing"] is True
     assert state["market"]["market_ms"] == 3
     assert state["market"]["published"] == 4
-    assert state["faults"] == {"armed": [], "taken": {"paradex": {}, "vest": {}}}
+    assert state["faults"] == {"armed": [], "planned": [], "taken": {"paradex": {}, "vest": {}}}
     assert state["vest"] == {"accounts": {}, "counters": {"orders": 3}}
 
 
@@ -82,12 +83,51 @@ async def test_the_market_shows_the_quotes_in_force(served, call):
 
 async def test_a_fault_is_armed_and_counted_when_it_strikes(served, call):
     body = {"venue": "paradex", "kind": "delay_reply", "count": 2, "params": {"ms": 250}}
-    assert await call("POST", "/faults", body) == (200, {"armed": [body], "taken": {"paradex": {}, "vest": {}}})
+    taken = {"paradex": {}, "vest": {}}
+    assert await call("POST", "/faults", body) == (200, {"armed": [body], "planned": [], "taken": taken})
     assert served.faults.take("paradex", "delay_reply") is not None
     _, state = await call("GET", "/state")
-    assert state["faults"] == {"armed": [body | {"count": 1}], "taken": {"paradex": {"delay_reply": 1}, "vest": {}}}
+    assert state["faults"]["armed"] == [body | {"count": 1}]
+    assert state["faults"]["taken"] == {"paradex": {"delay_reply": 1}, "vest": {}}
     assert await call("DELETE", "/faults") == (200, {"cleared": 1})
     assert served.faults.armed() == []
+
+
+@pytest.mark.parametrize(("when", "at"), [({"at_order": 2}, {"order": 2}), ({"on_first": "fill"}, {"fill": 1})])
+async def test_a_fault_can_wait_for_a_moment(served, call, when, at):
+    body = {"venue": "vest", "kind": "drop_after"}
+    _, state = await call("POST", "/faults", body | when)
+    assert (state["armed"], [planned["at"] for planned in state["planned"]]) == ([], [at])
+    [moment], [number] = at.keys(), at.values()
+    for _ in range(number):
+        served.faults.saw("vest", moment)
+    assert served.faults.take("vest", "drop_after") is not None
+
+
+async def test_a_fault_can_wait_for_a_time(served, call):
+    armed = asyncio.Event()
+    served.faults.listen("vest", lambda fault: armed.set())
+    _, state = await call("POST", "/faults", {"venue": "vest", "kind": "drop_after", "at_ms": 1})
+    assert state["armed"] == []
+    await asyncio.wait_for(armed.wait(), 10)
+    assert [fault["kind"] for fault in served.faults.armed()] == ["drop_after"]
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"at_order": 1, "at_ms": 5}, "exclude"),
+        ({"on_first": "dawn"}, "dawn"),
+        ({"at_ms": -1}, "below zero"),
+        ({"at_order": 0}, "order 0"),
+        ({"kind": "explode", "at_ms": 5}, "explode"),
+    ],
+)
+async def test_a_plan_that_cannot_be_is_refused_and_changes_nothing(served, call, body, named):
+    status, answer = await call("POST", "/faults", {"venue": "vest", "kind": "drop_after"} | body)
+    assert status == 400
+    assert named in answer["error"]
+    assert (served.faults.armed(), served.faults.planned()) == ([], [])
 
 
 async def test_disconnect_is_heard_by_the_venue_at_once(served, call):

@@ -7,7 +7,10 @@ import pytest
 from deltawire.config.errors import ConfigError
 from deltawire.core.money import BPS_E8, E8
 from deltawire.sim.basis import BasisSettings
+from deltawire.sim.faults import Fault
+from deltawire.sim.network import Link, PortLinks
 from deltawire.sim.paradex_rules import Fees
+from deltawire.sim.scenario import PlannedFault
 from deltawire.sim.settings import WALK_BASES, SimSettings
 from deltawire.sim.settings_file import load_settings
 
@@ -137,3 +140,61 @@ def test_the_settings_shown_in_the_documentation_load_and_the_first_are_the_defa
     assert len(loaded) == 3
     assert loaded[0] == SimSettings()
     assert loaded[2].paradex.markets == SimSettings().paradex.markets[:1]
+
+
+def test_the_network_of_a_port_and_of_single_connections(tmp_path):
+    text = """
+network:
+  paradex:
+    ws:
+      up_ms: 10
+      down_ms: 12.5
+      jitter_up_ms: 1
+      jitter_down_ms: 2
+      kilobytes_per_s: 500
+      connections:
+        2: {up_ms: 40}
+  vest:
+    rest: {down_ms: 3}
+"""
+    assert load_settings(written(tmp_path, text)).network == {
+        ("paradex", "ws"): PortLinks(
+            Link(10 * MS, 12_500_000, MS, 2 * MS, 500_000),
+            {2: Link(up_ns=40 * MS)},
+        ),
+        ("vest", "rest"): PortLinks(Link(down_ns=3 * MS)),
+    }
+
+
+def test_a_scenario_is_read_line_by_line(tmp_path):
+    text = """
+faults:
+  - {venue: paradex, kind: lose_reply}
+  - {venue: vest, kind: delay_reply, at_order: 3, params: {ms: 250}}
+  - {venue: vest, kind: reject_order, on_first: fill, count: 2, params: {code: 3001}}
+  - {venue: paradex, kind: gap, at_ms: 1500, params: {base: BTC}}
+"""
+    assert load_settings(written(tmp_path, text)).faults == (
+        PlannedFault(Fault("paradex", "lose_reply")),
+        PlannedFault(Fault("vest", "delay_reply", params={"ms": 250}), moment="order", number=3),
+        PlannedFault(Fault("vest", "reject_order", 2, {"code": "3001"}), moment="fill"),
+        PlannedFault(Fault("paradex", "gap", params={"base": "BTC"}), at_ns=1500 * MS),
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("{venue: paradex, kind: explode}", "explode"),
+        ("{venue: binance, kind: gap}", "binance"),
+        ("{venue: paradex, kind: delay_reply, params: {ms: soon}}", "soon"),
+        ("{venue: paradex, kind: lose_reply, at_ms: 1, at_order: 2}", "exclude"),
+        ("{venue: paradex, kind: lose_reply, on_first: dawn}", "dawn"),
+        ("{venue: paradex, kind: cut, params: {port: ws}}", "needs its parameter"),
+    ],
+)
+def test_a_line_of_a_scenario_that_cannot_be_is_named(tmp_path, line, named):
+    with pytest.raises(ConfigError) as found:
+        load_settings(written(tmp_path, f"seed: 1\nfaults:\n  - {line}\n"))
+    assert named in str(found.value)
+    assert "sim.yaml:3" in str(found.value)

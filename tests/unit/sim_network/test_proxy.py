@@ -12,7 +12,7 @@ import time
 import pytest
 from tests.unit.sim_network.venue_echo import Venue, proxied
 
-from deltawire.sim.network import DelayProxy, Link
+from deltawire.sim.network import DelayProxy, Link, PortLinks
 
 MS = 1_000_000
 
@@ -90,7 +90,7 @@ async def quickest_under(limit_ns, measure):
 async def test_the_order_and_content_of_bytes_survive_jitter(venue):
     rng = random.Random(4)
     sent = [rng.randbytes(rng.randrange(1, 3000)) for _ in range(300)]
-    async with proxied(venue, Link(up_ns=MS, down_ns=MS, jitter_ns=3 * MS)) as proxy:
+    async with proxied(venue, Link(up_ns=MS, down_ns=MS, jitter_up_ns=3 * MS, jitter_down_ns=3 * MS)) as proxy:
         reader, writer = await open_to(proxy)
         for chunk in sent:
             writer.write(chunk)
@@ -101,7 +101,9 @@ async def test_the_order_and_content_of_bytes_survive_jitter(venue):
 
 
 async def test_jitter_only_adds(venue):
-    async with proxied(venue, Link(up_ns=5 * MS, down_ns=5 * MS, jitter_ns=20 * MS)) as proxy:
+    async with proxied(
+        venue, Link(up_ns=5 * MS, down_ns=5 * MS, jitter_up_ns=20 * MS, jitter_down_ns=20 * MS)
+    ) as proxy:
         reader, writer = await open_to(proxy)
         took = [await ping(reader, writer) for _ in range(12)]
         writer.close()
@@ -120,7 +122,7 @@ async def test_a_new_link_counts_from_the_next_bytes(venue):
     async with proxied(venue, Link()) as proxy:
         reader, writer = await open_to(proxy)
         await ping(reader, writer)
-        proxy.link = Link.of_rtt(50)
+        proxy.links = PortLinks(Link.of_rtt(50))
         assert await ping(reader, writer) >= 50 * MS
         writer.close()
 
@@ -259,6 +261,27 @@ async def test_stop_ends_connections_and_frees_the_port(venue):
 
 
 async def test_the_same_seed_draws_the_same_jitter(venue):
-    async with proxied(venue, Link(jitter_ns=MS), seed=3) as one, proxied(venue, Link(jitter_ns=MS), seed=3) as two:
+    async with proxied(venue, Link(), seed=3) as one, proxied(venue, Link(), seed=3) as two:
         assert isinstance(one, DelayProxy)
-        assert [one.jitter_ns() for _ in range(5)] == [two.jitter_ns() for _ in range(5)]
+        assert [one.drawn_ns(MS) for _ in range(5)] == [two.drawn_ns(MS) for _ in range(5)]
+
+
+async def test_one_connection_may_have_a_link_of_its_own(venue):
+    async with proxied(venue, PortLinks(Link(), {2: Link.of_rtt(60)})) as proxy:
+        first, second = await open_to(proxy), await open_to(proxy)
+        await until(lambda: len(proxy.connections) == 2, "both joined")
+        await ping(*second)
+        assert await ping(*second) >= 60 * MS
+        await quickest_under(60 * MS, lambda: ping(*first))
+        for _reader, writer in (first, second):
+            writer.close()
+
+
+async def test_jitter_is_drawn_for_each_direction_by_its_own_measure(venue):
+    async with proxied(venue, Link(jitter_up_ns=40 * MS)) as proxy:
+        reader, writer = await open_to(proxy)
+        await ping(reader, writer)
+        connection = proxy.connections[0]
+        assert {connection.down._delay_ns() for _ in range(20)} == {0}
+        assert max(connection.up._delay_ns() for _ in range(50)) > 5 * MS
+        writer.close()

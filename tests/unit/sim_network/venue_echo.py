@@ -2,11 +2,10 @@
 
 import asyncio
 import contextlib
-import logging
 import random
 from collections.abc import AsyncIterator
 
-from deltawire.sim.network import DelayProxy, Link
+from deltawire.sim.network import DelayProxy, Link, PortLinks
 
 
 class Venue:
@@ -49,8 +48,8 @@ class Venue:
 
 
 @contextlib.asynccontextmanager
-async def proxied(venue: Venue, link: Link, seed: int = 1) -> AsyncIterator[DelayProxy]:
-    proxy = DelayProxy(venue.port, link, rng=random.Random(seed), log=logging.getLogger("test"))
+async def proxied(venue: Venue, link: Link | PortLinks, seed: int = 1) -> AsyncIterator[DelayProxy]:
+    proxy = DelayProxy(venue.port, link, rng=random.Random(seed), log=None)
     await proxy.start()
     try:
         yield proxy
