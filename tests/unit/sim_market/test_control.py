@@ -83,7 +83,7 @@ async def test_the_market_shows_the_quotes_in_force(served, call):
 
 async def test_a_fault_is_armed_and_counted_when_it_strikes(served, call):
     body = {"venue": "paradex", "kind": "delay_reply", "count": 2, "params": {"ms": 250}}
-    taken = {"paradex": {}, "vest": {}}
+    taken: dict[str, dict[str, int]] = {"paradex": {}, "vest": {}}
     assert await call("POST", "/faults", body) == (200, {"armed": [body], "planned": [], "taken": taken})
     assert served.faults.take("paradex", "delay_reply") is not None
     _, state = await call("GET", "/state")

@@ -1,6 +1,7 @@
 """Faults of the simulated network: which connections they strike, when, and what is left of the bytes."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from tests.unit.sim_network.test_proxy import MS, open_to, ping, until
@@ -82,7 +83,8 @@ async def test_a_frozen_line_says_nothing_and_stays_open(venue):
 
 async def test_a_slow_network_recovers_after_its_time(venue):
     async with proxied(venue, PortLinks(Link(), {1: Link(down_ns=MS)})) as proxy:
-        usual, faults, timers = proxy.links, Faults(), []
+        usual, faults = proxy.links, Faults()
+        timers: list[tuple[float, Callable[[], None]]] = []
         strike_network("vest", {"ws": proxy}, faults, _recorder(timers))
         reader, writer = await open_to(proxy)
         await ping(reader, writer)
