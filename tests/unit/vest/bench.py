@@ -31,6 +31,7 @@ class Bench:
             random_bytes=lambda n: b"\x22" * n,
         )
         self.sent = 0
+        self.start_calls = []  # what `start` asked the venue
 
     async def start(self):
         await self.adapter.start(self.ear)
@@ -79,6 +80,8 @@ class Bench:
 async def started(**changes):
     bench = Bench(**changes)
     await bench.start()
+    bench.start_calls = list(bench.vest.calls)
+    bench.vest.calls.clear()
     try:
         yield bench
     finally:

@@ -86,6 +86,9 @@ class FakeSocket:
                 return
             self.channels.update(command.params)
             loop.call_soon(self.push, ws.subscribe_ack(command.id))
+            if any(channel.endswith("@depth") for channel in command.params):
+                for raw in self.venue.first_frames:
+                    loop.call_soon(self.push, raw)
 
     def push(self, raw):
         if self.is_open:
@@ -194,6 +197,8 @@ class FakeVest:
         self.ws_down = False
         self.answers_pings = True
         self.account_address = PRIMARY
+        self.statuses: dict[str, str] = {}  # symbol -> of its ticker, TRADING when left out
+        self.first_frames: list[bytes] = []  # pushed on each subscription to a depth channel
         self.calls: list[str] = []
         self.failing: dict[
             str, deque[tuple[int, bytes] | Exception]
@@ -243,11 +248,19 @@ class FakeVest:
     # The venue.
 
     def _serve(self, call, query, headers, body):
-        assert headers["xrestservermm"] in {f"restserver{self.group}", "restserver0"}
+        public = call in {"GET /exchangeInfo", "GET /ticker/latest", "POST /register"}
+        if headers["xrestservermm"] != f"restserver{self.group}" and not public:
+            return 400, rest.error_answer(1146, "Invalid account group")
         match call:  # the public calls
             case "GET /exchangeInfo":
                 markets = [wire.Market(s, d[0], d[1], "0.0001", "0.1", "0.05") for s, d in DECIMALS.items()]
                 return 200, rest.answer(wire.ExchangeInfo(markets, wire.Exchange(6)))
+            case "GET /ticker/latest":
+                tickers = [
+                    wire.Ticker(s, "0.0000125", "0", "0", "69999.5", "70000", self.statuses.get(s, wire.TRADING))
+                    for s in query["symbols"][0].split(",")
+                ]
+                return 200, rest.answer(wire.Tickers(tickers))
             case "POST /register":
                 return self._register(rest.read_body(body, wire.Registration))
         if headers.get("X-API-KEY") != self.api_key or not self.api_key:

@@ -220,7 +220,7 @@ async def test_rows_of_other_nonces_are_not_believed_to_be_the_order():
     async with started() as b:
         nonce = b.clock.unix_ns() // 10**6 - 10_000  # of an earlier run: only the nonce is known
         row = wire.OrderRow("0x1", SYMBOL, is_buy=True, size="0.0100", status=wire.FILLED, nonce=nonce + 1)
-        row.avg_filled_price = "70000.00"
+        row.avg_filled_price, row.order_type, row.fees = "70000.00", "MARKET", "0.07"
         b.vest.failing["GET /orders"] = deque([(200, rest.answer([row]))])
         assert await b.adapter.look_up(ClientOrderId("old"), nonce, SYMBOL) is None
 

@@ -26,14 +26,16 @@ def depth(bids=BIDS, asks=ASKS, symbol=SYMBOL):
 async def test_start_registers_checks_warms_and_subscribes():
     async with started(leverage=20, pool=PoolSettings(connections=3, keepalive_s=7)) as b:
         assert b.adapter.ready
-        assert b.vest.calls == [
+        assert b.start_calls == [
             "GET /exchangeInfo",
             "POST /register",
             "POST /account/listenKey",
             "GET /account",
             "GET /account/nonce",
+            "GET /orders",
             "POST /account/leverage",
             "POST /account/leverage",
+            "GET /ticker/latest",
         ]
         (pool,) = b.log.named("vest.pool")
         assert (pool["connections"], pool["keepalive_s"], pool["idle"]) == (3, 7, 3)
@@ -73,27 +75,6 @@ async def test_start_refuses_an_account_that_is_not_ours():
 async def test_start_refuses_a_market_that_is_not_listed():
     b = Bench(symbols=("DOGE-PERP",))
     with pytest.raises(Refused, match="does not list DOGE-PERP"):
-        await b.start()
-
-
-@pytest.mark.parametrize(
-    ("call", "body", "field"),
-    [
-        (
-            "GET /exchangeInfo",
-            b'{"symbols":[{"symbol":"BTC-PERP"}],"exchange":{"collateralDecimals":6}}',
-            "sizeDecimals",
-        ),
-        ("GET /account", b'{"address":"0x1","collateral":"1","withdrawable":"1","positions":[]}', "totalAccountValue"),
-        ("POST /account/listenKey", b'{"key":"x"}', "listenKey"),
-        ("GET /account/nonce", b"{}", "lastNonce"),
-    ],
-)
-@virtual
-async def test_start_refuses_a_changed_shape_and_names_the_field(call, body, field):
-    b = Bench()
-    b.vest.failing[call] = deque([(200, body)])
-    with pytest.raises(DecodeError, match=field):
         await b.start()
 
 
@@ -239,6 +220,83 @@ async def test_a_halted_market_has_no_valid_book_until_it_trades_again():
         assert book.valid
 
 
+@pytest.mark.parametrize(("status", "why"), [(wire.HALT, "halted"), ("AUCTION", "status is AUCTION")])
+@virtual
+async def test_a_market_that_does_not_trade_takes_no_entry_from_the_start_on(status, why):
+    b = Bench()
+    b.vest.statuses[SYMBOL] = status
+    await b.start()
+    assert why in b.adapter.entry_block(SYMBOL)
+    assert b.adapter.entry_block("AAPL-USD-PERP") == ""
+    assert b.adapter.ready  # a close would go out
+    b.vest.push_public(ws.tickers([wire.Ticker(SYMBOL, "0", "0", "0", "70000", "70000", wire.TRADING)]))
+    assert b.adapter.entry_block(SYMBOL) == ""
+    await b.adapter.close()
+
+
+@virtual
+async def test_the_state_of_a_market_is_known_from_the_start_and_follows_the_tickers():
+    async with started() as b:
+        found = b.adapter.market_state(SYMBOL)
+        assert (found.index_price_e8, found.mark_price_e8) == (6_999_950_000_000, 70_000 * E8)
+        assert (found.funding_rate_e8, found.status) == (1_250, "TRADING")
+        ticker = wire.Ticker(SYMBOL, "-0.000042123456", "0", "0", "70001.5", "70002.5", wire.HALT)
+        b.vest.push_public(ws.tickers([ticker]))
+        found = b.adapter.market_state(SYMBOL)
+        assert (found.mark_price_e8, found.funding_rate_e8, found.status) == (7_000_250_000_000, -4_212, "HALT")
+        assert found.received_mono_ns == b.clock.mono_ns()
+        ticker.mark_price = "many"
+        b.vest.push_public(ws.tickers([ticker]))
+        assert b.adapter.market_state(SYMBOL) == found
+        assert b.log.named("vest.ticker.unreadable")
+        with pytest.raises(KeyError):
+            b.adapter.market_state("ETH-PERP")
+
+
+@pytest.mark.parametrize("code", [1148, 3024])
+@virtual
+async def test_an_order_refused_for_a_closed_market_halts_it_until_a_ticker_says_it_trades(code):
+    async with started() as b:
+        b.vest.push_public(depth())
+        prepared = b.submit(Fate(answer="refuse", refusal=(400, rest.error_answer(code, "closed"))))
+        await until(lambda: b.order(prepared).is_final)
+        assert not b.adapter.book(SYMBOL).valid
+        assert "halted" in b.adapter.entry_block(SYMBOL)
+        b.vest.push_public(ws.tickers([wire.Ticker(SYMBOL, "0", "0", "0", "70000", "70000", wire.TRADING)]))
+        b.vest.push_public(depth())
+        assert b.adapter.entry_block(SYMBOL) == ""
+        assert b.adapter.book(SYMBOL).valid
+
+
+@pytest.mark.parametrize(
+    ("refusal", "elsewhere", "seconds"),
+    [
+        ((429, b""), True, 5),
+        ((429, rest.error_answer(1003, "slow down")), True, 5),
+        ((200, rest.error_answer(3010, "cap")), False, 60),
+        ((200, rest.error_answer(3002, "margin")), True, 10),
+    ],
+)
+@virtual
+async def test_a_refusal_worth_waiting_on_keeps_entries_out_for_a_while_and_exits_never(refusal, elsewhere, seconds):
+    async with started() as b:
+        prepared = b.submit(Fate(answer="refuse", refusal=refusal))
+        await until(lambda: b.order(prepared).is_final)
+        assert "waiting" in b.adapter.entry_block(SYMBOL)
+        assert bool(b.adapter.entry_block("AAPL-USD-PERP")) is elsewhere
+        assert b.adapter.ready
+        await asyncio.sleep(seconds)
+        assert b.adapter.entry_block(SYMBOL) == ""
+
+
+@virtual
+async def test_an_ordinary_refusal_keeps_nothing_out():
+    async with started() as b:
+        prepared = b.submit(Fate(answer="refuse", refusal=(200, rest.error_answer(3001, "price moved"))))
+        await until(lambda: b.order(prepared).is_final)
+        assert b.adapter.entry_block(SYMBOL) == ""
+
+
 @virtual
 async def test_a_lost_feed_invalidates_the_books_and_comes_back_by_itself():
     async with started() as b:
@@ -377,6 +435,44 @@ async def test_refusals_for_the_key_do_not_make_a_storm_of_registrations():
                 await b.adapter.positions()
         await asyncio.sleep(15)
         assert b.vest.api_keys_made == 2
+
+
+@pytest.mark.parametrize("code", [4001, 4002])
+@virtual
+async def test_an_account_that_has_moved_to_another_group_is_followed(code):
+    async with started() as b:
+        b.vest.group = 3
+        b.vest.listen_key = ""  # keys belong to the group
+        for socket in b.vest.open_sockets(private=False) + b.vest.open_sockets(private=True):
+            socket.end(code)
+        await until(lambda: len(b.vest.open_sockets(private=True)) == 1, within_s=30)
+        await until(lambda: len(b.vest.open_sockets(private=False)) == 1, within_s=5)
+        assert all("xwebsocketserver=restserver3" in s.url for s in b.vest.sockets if s.is_open)
+        assert b.vest.listen_keys_made == 2
+        assert b.log.named("vest.account_group.changed")[0]["now"] == 3
+        prepared = b.submit()
+        await until(lambda: b.order(prepared).is_final)
+        assert b.order(prepared).filled_e8
+
+
+@virtual
+async def test_a_call_refused_for_its_group_leads_to_the_group_the_account_is_in():
+    async with started() as b:
+        b.vest.failing["GET /account"] = deque([(400, rest.error_answer(1146, "Invalid account group"))])
+        b.vest.group = 0
+        with pytest.raises(Refused, match="1146"):
+            await b.adapter.positions()
+        await until(lambda: b.adapter._account.access.account_group == 0, within_s=30)
+        assert await b.adapter.positions() == []
+
+
+@virtual
+async def test_a_link_refused_for_its_group_stays_down_while_the_group_is_the_same():
+    async with started() as b:
+        b.vest.open_sockets(private=True)[0].end(4001)
+        await asyncio.sleep(120)
+        assert b.vest.open_sockets(private=True) == []
+        assert b.vest.api_keys_made == 2  # asked once, and once is enough
 
 
 @pytest.mark.parametrize("code", [4000, 4001, 4002, 4003])

@@ -25,6 +25,7 @@ from deltawire.venues.contract import (
 from deltawire.venues.vest import errors, formatting, rest, wire
 from deltawire.venues.vest.rest import Access, RestRequest, VenueError
 from deltawire.venues.vest.settings import VestSettings
+from deltawire.venues.vest.shapes import FirstLook
 from deltawire.venues.vest.signing import Signer, new_signing_key
 
 T = TypeVar("T")
@@ -63,6 +64,7 @@ class Account:
         self.signer = Signer(new_signing_key(random_bytes))
         self.access = Access()
         self.registration_expiry_unix_ms = 0
+        self.first_look = FirstLook(log)
         self._listen_key: Secret | None = None
         self.on_unauthorized: Callable[[], None] = lambda: None  # a private call was refused for its key
 
@@ -104,10 +106,16 @@ class Account:
             # The guard against wrong routing: a wrong group may show somebody else.
             raise Refused(VENUE, "account", f"address is {account.address[:50]}, not {self._settings.primary_address}")
         last = await self._call(rest.get_nonce(self.access, self.now_ms()), wire.LastNonce)
+        await self._look_at_an_order()
         if self._settings.leverage is not None:
             for symbol in self._settings.symbols:
                 await self._set_leverage(symbol, self._settings.leverage)
         return last.last_nonce
+
+    async def tickers(self) -> list[wire.Ticker]:
+        """Read the state of the markets traded."""
+        request = rest.get_ticker_latest(self.access, self._settings.symbols)
+        return (await self._call(request, wire.Tickers)).tickers
 
     # Listen key.
 
@@ -175,18 +183,27 @@ class Account:
     async def _register_once(self) -> None:
         expiry_ms = self.now_ms() + self._settings.registration_days * _DAY_MS
         request = rest.post_register(
-            Access(self.access.account_group),
+            Access(),  # in group 0, as before the first: the account may have left the group it was in
             self._primary,
             self.signer.address,
             self._settings.verifying_contract,
             expiry_ms,
         )
-        registered = rest.read_registered(*await self._exchange(request))
+        status, body = await self._exchange(request)
+        rest.raise_if_refused(status, body)
+        self.first_look.look_at_answer(wire.Registered, body)
+        registered = rest.read_registered(status, body)
         self.access = Access(registered.acc_group, Secret(registered.api_key))
         self.registration_expiry_unix_ms = expiry_ms
         self._log.info(
             "vest.registered", account_group=registered.acc_group, signer=self.signer.address, expiry_unix_ms=expiry_ms
         )
+
+    async def _look_at_an_order(self) -> None:
+        """Have the shape of an order compared before the first is sent; an account without any has it at its first."""
+        request = rest.get_orders(self.access, self.now_ms(), status=wire.FILLED, limit=1)
+        if not await self._call(request, list[wire.OrderRow]):
+            self._log.info("vest.shape.not_seen", what="orders", reason="no order has filled yet on this account")
 
     async def _set_leverage(self, symbol: str, value: int) -> None:
         request = rest.post_leverage(self.access, self.now_ms(), symbol, value)
@@ -197,6 +214,8 @@ class Account:
     async def _call(self, request: RestRequest, shape: type[T]) -> T:
         status, body = await self._exchange(request)
         try:
+            rest.raise_if_refused(status, body)
+            self.first_look.look_at_answer(shape, body)
             return rest.read_answer(status, body, shape)
         except VenueError as e:
             self._log.warning("vest.rest.refused", call=repr(request), status=status, code=e.code, msg=e.msg)

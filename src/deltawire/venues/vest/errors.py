@@ -23,7 +23,7 @@ class Next(Enum):
     QUERY = "query"  # read the state first
     RECONCILE = "reconcile"  # our picture of the position is wrong: read it
     HALT = "halt"  # the market is shut
-    REGISTER = "register"  # new API key
+    REGISTER = "register"  # new API key, or a new account group
     LISTEN_KEY = "listen key"  # new listen key
 
 
@@ -62,7 +62,7 @@ RULES: dict[int, Rule] = {
     1132: _refused("ORDER_EXPIRED", Next.RESIGN),
     1133: _refused("INVALID_TIME_IN_FORCE"),
     1145: _refused("INVALID_TP_SL_PRICE"),
-    1146: _refused("INVALID_ACCOUNT_GROUP"),
+    1146: _refused("INVALID_ACCOUNT_GROUP", Next.REGISTER),  # register tells the group the account is in now
     1148: _refused("MARKET_CLOSED", Next.HALT),
     3001: _refused("PRICE_CHECK_FAILED"),
     3002: _refused("MARGIN_CHECK_FAILED"),
@@ -85,6 +85,25 @@ RULES: dict[int, Rule] = {
     3022: _refused("INVALID_TP_SL_PRICE"),
     3023: _refused("BAD_SYMBOL"),
     3024: _refused("MARKET_CLOSED", Next.HALT),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """For how long no entry is tried after a refusal, in its market or on the whole account. Exits go on."""
+
+    seconds: float
+    everywhere: bool = False
+
+
+# Lengths are ours: the venue states none. Long enough not to hammer it, short enough to be back when it is over.
+PAUSES: dict[int, Pause] = {
+    429: Pause(5.0, everywhere=True),
+    1003: Pause(5.0, everywhere=True),
+    3002: Pause(10.0, everywhere=True),  # no margin for more: it comes back with a close, not by asking again
+    3003: Pause(1.0),  # the venue's index is stale
+    3007: Pause(60.0, everywhere=True),
+    3010: Pause(60.0),  # open interest at its cap: others must reduce first
 }
 
 _UNLISTED = Rule("UNLISTED", Verdict.IN_DOUBT, Next.QUERY)

@@ -4,9 +4,12 @@ Rounding is never done here in passing: an amount that does not fit is a ValueEr
 three roundings are separate calls. Source: Vest API v2 notes section 3. Vectors: tests/vectors/vest/formatting.json.
 """
 
-from deltawire.core.money import ceil_to, floor_to, format_e8
+import re
+
+from deltawire.core.money import ceil_to, floor_to, format_e8, parse_e8
 
 DECIMALS_MAX = 8  # our money scale; the venue's markets have up to 6
+_BELOW_E8 = re.compile(r"(\.[0-9]{8})[0-9]+$")
 _STEPS_E8 = [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1]
 
 
@@ -30,6 +33,11 @@ def exact(value_e8: int, decimals: int) -> str:
     if value_e8 < 0:
         raise ValueError(f"negative amount {value_e8}e-8")
     return format_e8(value_e8, decimals)
+
+
+def cut_e8(text: str) -> int:
+    """Read an average, a fee or a rate. Digits below 1e-8 are cut: the venue may divide; losing it would be worse."""
+    return parse_e8(_BELOW_E8.sub(r"\1", text))
 
 
 def floor(value_e8: int, decimals: int) -> int:

@@ -41,11 +41,13 @@ class Link:
         clock: Clock,
         log: EventLog,
         backoff: Backoff,
+        on_refused: Callable[[int], None],
     ) -> None:
+        """on_refused: called with the close code that ended the link for good, until `restart`."""
         self.name = name
         self._owner, self._url = owner, url
         self._settings, self._network, self._clock, self._log = settings, network, clock, log
-        self._backoff = backoff
+        self._backoff, self._on_refused = backoff, on_refused
         self._connection: WsConnection | None = None
         self._over = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -78,6 +80,14 @@ class Link:
         if self._connection is not None:
             self._log.warning("vest.ws.dropped_here", link=self.name, reason=why)
             self._connection.abort()
+
+    def restart(self, why: str) -> None:
+        """Open a new socket, whether the link is up or was given up."""
+        if self._task is not None and self._task.done() and not self._closing:
+            self._close_code = 0
+            self._task = asyncio.get_running_loop().create_task(self._keep(), name=f"vest {self.name}")
+        else:
+            self.reconnect(why)
 
     async def close(self) -> None:
         self._closing = True
@@ -130,6 +140,7 @@ class Link:
             if self._close_code in ws.CLOSE_FATAL:
                 # Trying again cannot help: version, account group or missing key are configuration.
                 self._log.error("vest.ws.refused", link=self.name, code=self._close_code)
+                self._on_refused(self._close_code)
                 return
             await self._reopen()
 

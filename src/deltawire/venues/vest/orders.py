@@ -5,7 +5,7 @@ stays silent, GET /orders; tracking.py turns it into events. Source: Vest API v2
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 
 from msgspec import UNSET, UnsetType
@@ -23,7 +23,7 @@ from deltawire.venues.vest.settings import OrderStyle, VestSettings
 from deltawire.venues.vest.tracking import OrderNews, TrackedOrder
 
 _MS_NS = 1_000_000
-_REDUCE_ONLY_REFUSALS = {"3018", "3019"}
+_REDUCE_ONLY_REFUSALS = {3018, 3019}
 # Style -> orderType and timeInForce; on MARKET the second must be left out.
 _STYLES: dict[OrderStyle, tuple[str, str | UnsetType]] = {
     OrderStyle.MARKET: (signing.MARKET, UNSET),
@@ -59,7 +59,10 @@ class OrderDesk:
         sink: VenueSink,
         clock: Clock,
         log: EventLog,
+        on_rejected: Callable[[str, int], None],
     ) -> None:
+        """on_rejected: called with symbol and code (or HTTP status) of each rejection, before the sink hears of it."""
+        self._on_rejected = on_rejected
         self._settings, self._account, self._pool, self._markets = settings, account, pool, markets
         self._sink, self._clock, self._log = sink, clock, log
         self._made_unix_ms = account.now_ms()
@@ -332,11 +335,16 @@ class OrderDesk:
     # Bookkeeping.
 
     def _tell(self, order: TrackedOrder, event: OrderEvent) -> None:
-        if isinstance(event, Rejected) and event.code in _REDUCE_ONLY_REFUSALS and self._send_reduce_only:
+        if isinstance(event, Rejected):
+            self._note_rejection(order, int(event.code.removeprefix("http ")))
+        self._sink.on_order(order.client_id, event)
+
+    def _note_rejection(self, order: TrackedOrder, code: int) -> None:
+        if code in _REDUCE_ONLY_REFUSALS and self._send_reduce_only:
             # Reports clash on whether the venue takes the flag. No close fails on it twice: the size does the work.
             self._send_reduce_only = False
-            self._log.warning("vest.reduce_only.refused", client_id=order.client_id, code=event.code)
-        self._sink.on_order(order.client_id, event)
+            self._log.warning("vest.reduce_only.refused", client_id=order.client_id, code=code)
+        self._on_rejected(order.symbol, code)
 
     def _alarm(self, order: TrackedOrder, what: str) -> None:
         self._log.error("vest.order.alarm", client_id=order.client_id, nonce=order.nonce, what=what)

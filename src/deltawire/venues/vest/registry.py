@@ -69,7 +69,7 @@ class Registry:
         return self._early.pop(venue_order_id, [])
 
     def _keep_early(self, event: wire.OrderEvent) -> None:
-        if event.order_type == "LIQUIDATION":
+        if event.order_type == wire.LIQUIDATION:
             self._log.error("vest.liquidation", symbol=event.symbol, size=event.size, status=event.status)
             return
         self._log.info("vest.order.unknown_event", id=event.id[:80], status=event.status[:40], nonce=event.nonce)

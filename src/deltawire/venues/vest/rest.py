@@ -206,10 +206,7 @@ _decoders: dict[object, msgspec.json.Decoder[object]] = {}
 
 def read_answer(status: int, body: bytes, shape: type[T]) -> T:
     """Return a success in this shape. Raises VenueError for any error envelope, DecodeError for a broken contract."""
-    if status not in _OK:
-        raise error_of(status, body)
-    if body.lstrip()[:1] == b"{":
-        _raise_if_error(status, body)
+    raise_if_refused(status, body)
     decoder = _decoders.get(shape)
     if decoder is None:
         decoder = _decoders[shape] = msgspec.json.Decoder(shape)
@@ -217,6 +214,14 @@ def read_answer(status: int, body: bytes, shape: type[T]) -> T:
         return decoder.decode(body)  # type: ignore[return-value]  # the decoder was made for this shape
     except (ValueError, RecursionError) as e:
         raise DecodeError(f"http {status} body is not {_name(shape)}: {e}") from e
+
+
+def raise_if_refused(status: int, body: bytes) -> None:
+    """Raise VenueError for any error envelope, whatever its status; DecodeError for an object that is not JSON."""
+    if status not in _OK:
+        raise error_of(status, body)
+    if body.lstrip()[:1] == b"{":
+        _raise_if_error(status, body)
 
 
 def read_done(status: int, body: bytes) -> None:

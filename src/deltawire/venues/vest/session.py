@@ -23,6 +23,7 @@ from deltawire.venues.contract import (
     Clock,
     DecodeError,
     EventLog,
+    MarketState,
     OpenOrder,
     OrderReport,
     PositionReport,
@@ -30,11 +31,12 @@ from deltawire.venues.contract import (
     Refused,
     VenueSink,
 )
-from deltawire.venues.vest import rest, ws
+from deltawire.venues.vest import errors, rest, ws
 from deltawire.venues.vest.account import VENUE, Account, split_rest_url
 from deltawire.venues.vest.feed import Feed
 from deltawire.venues.vest.link import Link
 from deltawire.venues.vest.orders import OrderDesk
+from deltawire.venues.vest.pauses import Pauses
 from deltawire.venues.vest.private import PrivateStream
 from deltawire.venues.vest.rest import VenueError
 from deltawire.venues.vest.settings import VestSettings
@@ -81,7 +83,9 @@ class VestVenue:
         self._links: list[Link] = []
         self._pool: HttpPool | None = None
         self._desk: OrderDesk | None = None
+        self._feed: Feed | None = None
         self._private: PrivateStream | None = None
+        self._pauses = Pauses()
         self._tasks: list[asyncio.Task[None]] = []
         self._register_wanted = asyncio.Event()
         self._registered_mono_ns = 0
@@ -96,8 +100,16 @@ class VestVenue:
         return self._started and self._pool is not None and self._pool.idle > 0
 
     def entry_block(self, symbol: str) -> str:
-        del symbol  # nothing known here stops entries and yet lets exits through
-        return ""
+        """Say what speaks against an entry in this market: the venue's word on it, or a refusal not long ago."""
+        if self._feed is None:
+            return "not started"
+        return self._feed.entry_block(symbol) or self._pauses.block(symbol, self._clock.mono_ns())
+
+    def market_state(self, symbol: str) -> MarketState | None:
+        """Return mark, index, funding and status of a market as last told; None before that."""
+        if symbol not in self._books:
+            raise KeyError(symbol)
+        return None if self._feed is None else self._feed.state(symbol)
 
     async def start(self, sink: VenueSink) -> None:
         try:
@@ -172,11 +184,22 @@ class VestVenue:
             self._registered_mono_ns = self._clock.mono_ns()
             await account.listen_key()
             last_nonce = await account.check()
+            tickers = await account.tickers()
         self._instruments = {symbol: found[0] for symbol, found in markets.items()}
         pool = self._pool = await self._warm_pool()
-        desk = self._desk = OrderDesk(settings, account, pool, markets, sink=sink, clock=self._clock, log=self._log)
+        desk = self._desk = OrderDesk(
+            settings,
+            account,
+            pool,
+            markets,
+            sink=sink,
+            clock=self._clock,
+            log=self._log,
+            on_rejected=self._on_rejected,
+        )
         desk.nonces.start_above(last_nonce)
-        feed = Feed(self._books, sink=sink, clock=self._clock, log=self._log)
+        feed = self._feed = Feed(self._books, account.first_look, sink=sink, clock=self._clock, log=self._log)
+        feed.on_tickers(tickers, self._clock.mono_ns())
         private = self._private = PrivateStream(account, desk, sink=sink, log=self._log)
         for link in (
             self._link(MARKET_DATA, feed, self._public_url),
@@ -190,6 +213,7 @@ class VestVenue:
                 await private.subscribed.wait()
         except TimeoutError as e:
             raise TimeoutError(f"vest did not confirm {ws.ACCOUNT_PRIVATE} in {settings.connect_timeout_s:g} s") from e
+        await self._await_first_picture(feed)
         self._tasks = [
             self._task(self._keep_listen_key(self._links[1]), "listen key"),
             self._task(self._keep_registered(), "registration"),
@@ -197,6 +221,16 @@ class VestVenue:
         ]
         self._started = True
         sink.on_link(VENUE, ORDERS, up=True, detail="")
+
+    async def _await_first_picture(self, feed: Feed) -> None:
+        """Have the shape of a depth frame compared. A market that is shut sends none: that is told, and no mismatch."""
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout_s):
+                await feed.first_picture.wait()
+        except TimeoutError:
+            self._log.warning("vest.shape.not_seen", what="depth frame", reason="no picture has come yet")
+        if feed.shape_error is not None:
+            raise feed.shape_error
 
     async def _warm_pool(self) -> HttpPool:
         settings = self._settings
@@ -232,6 +266,7 @@ class VestVenue:
             clock=self._clock,
             log=self._log,
             backoff=Backoff(settings.reconnect_floor_s, settings.reconnect_ceiling_s, rng=self._rng),
+            on_refused=self._on_link_refused,
         )
 
     async def _public_url(self) -> str:
@@ -275,6 +310,7 @@ class VestVenue:
                 pass  # due by the clock
             else:
                 await self._pause_registration()
+            group = self._account.access.account_group
             try:
                 await self._account.register()
             except (OSError, DecodeError, VenueError) as e:
@@ -284,11 +320,31 @@ class VestVenue:
             self._registered_mono_ns = self._clock.mono_ns()
             self._register_wanted.clear()
             self._orders.refresh_headers()
+            if self._account.access.account_group != group:
+                self._on_group_changed(group)
 
     async def _pause_registration(self) -> None:
         """Keep a venue that refuses every key from being asked for a new one at each refusal."""
         since_s = (self._clock.mono_ns() - self._registered_mono_ns) / 1e9
         await asyncio.sleep(max(_REGISTER_PAUSE_S - since_s, 0))
+
+    def _on_group_changed(self, before: int) -> None:
+        """Lead both sockets to the group the account is in now; a listen key belongs to its group."""
+        self._log.warning("vest.account_group.changed", before=before, now=self._account.access.account_group)
+        self._account.forget_listen_key()
+        for link in self._links:
+            link.restart("the account group changed")
+
+    def _on_link_refused(self, code: int) -> None:
+        if code in ws.CLOSE_GROUP:
+            self._register_wanted.set()  # the answer names the group; if it is another one, the links come back
+
+    def _on_rejected(self, symbol: str, code: int) -> None:
+        """Keep entries out of a market that is shut, or off a venue that wants to be left alone."""
+        if errors.rule_for_code(code).then is errors.Next.HALT and self._feed is not None:
+            self._feed.halt(symbol)
+        elif self._pauses.note(symbol, code, self._clock.mono_ns()):
+            self._log.warning("vest.entries.paused", symbol=symbol, code=code)
 
     def _on_unauthorized(self) -> None:
         self._register_wanted.set()

@@ -11,7 +11,6 @@ either. An event names the last execution (`lastFilledSize`), the average price 
 MARKET orders are all or nothing by the venue's own account, so the sum is the rare case.
 """
 
-import re
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,8 +20,7 @@ from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId, Side, VenueOrderId
 from deltawire.venues.contract import DecodeError, OrderReport
 from deltawire.venues.vest import errors, wire
-
-_BELOW_E8 = re.compile(r"(\.[0-9]{8})[0-9]+$")
+from deltawire.venues.vest.formatting import cut_e8
 
 
 class OrderNews(Protocol):
@@ -150,7 +148,7 @@ def report(order: TrackedOrder | None, rows: list[wire.OrderRow]) -> OrderReport
     row = min(rows, key=lambda found: (found.status == wire.REJECTED, found.post_time))
     try:
         size_e8, price_e8 = _row_fill(order, row)
-        fee_e8 = _amount_e8(row.fees) if row.fees and size_e8 else 0
+        fee_e8 = cut_e8(row.fees) if row.fees and size_e8 else 0
     except ValueError as e:
         raise DecodeError(f"amounts of order {row.id[:80]}: {e}") from e
     final = wire.is_final(row.status)
@@ -217,11 +215,11 @@ def _close(order: TrackedOrder, learned: Learned, filled_e8: int, reason: str) -
 def _average_e8(news: OrderNews, size_e8: int) -> int:
     """Return the average price; the last price where it is the only one."""
     if news.avg_filled_price is not None:
-        price_e8 = _amount_e8(news.avg_filled_price)
+        price_e8 = cut_e8(news.avg_filled_price)
     elif news.last_filled_price is not None and news.last_filled_size is not None:
         if parse_e8(news.last_filled_size) != size_e8:
             raise ValueError("no average price over several executions")
-        price_e8 = _amount_e8(news.last_filled_price)
+        price_e8 = cut_e8(news.last_filled_price)
     else:
         raise ValueError("filled without a price")
     if price_e8 <= 0:
@@ -230,7 +228,7 @@ def _average_e8(news: OrderNews, size_e8: int) -> int:
 
 
 def _fee_e8(news: OrderNews) -> int:
-    return _amount_e8(news.fees) if news.fees is not None else 0
+    return cut_e8(news.fees) if news.fees is not None else 0
 
 
 def _is_size(text: str, size_e8: int) -> bool:
@@ -238,8 +236,3 @@ def _is_size(text: str, size_e8: int) -> bool:
         return parse_e8(text) == size_e8
     except ValueError:
         return True  # the nonce is ours; the unreadable size is an alarm when its amounts are read
-
-
-def _amount_e8(text: str) -> int:
-    """Read an average or a fee. Digits below 1e-8 are cut: the venue may divide, and losing the fill would be worse."""
-    return parse_e8(_BELOW_E8.sub(r"\1", text))

@@ -15,6 +15,12 @@ REJECTED = "REJECTED"
 FINAL = frozenset({FILLED, CANCELLED, REJECTED})
 KNOWN_STATES = FINAL | {NEW, PARTIALLY_FILLED}
 
+# Orders the venue makes itself, or from a parent's signature: they may come without a nonce.
+LIQUIDATION = "LIQUIDATION"
+TAKE_PROFIT = "TAKE_PROFIT"
+STOP_LOSS = "STOP_LOSS"
+TYPES_WITHOUT_NONCE = frozenset({LIQUIDATION, TAKE_PROFIT, STOP_LOSS})
+
 TRADING = "TRADING"
 HALT = "HALT"
 

@@ -32,6 +32,8 @@ CLOSE_LISTEN_KEY_NOT_FOUND = 4004
 CLOSE_LISTEN_KEY_EXPIRED = 4005
 # A fault of our configuration: trying again cannot help.
 CLOSE_FATAL = frozenset({CLOSE_VERSION, CLOSE_GROUP_NOT_FOUND, CLOSE_GROUP_INVALID, CLOSE_LISTEN_KEY_REQUIRED})
+# Of these, what a new registration may mend: the account has moved to another group.
+CLOSE_GROUP = frozenset({CLOSE_GROUP_NOT_FOUND, CLOSE_GROUP_INVALID})
 CLOSE_NEEDS_NEW_KEY = frozenset({CLOSE_LISTEN_KEY_NOT_FOUND, CLOSE_LISTEN_KEY_EXPIRED})
 
 ACCOUNT_PRIVATE = "account_private"
