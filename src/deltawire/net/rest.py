@@ -59,6 +59,8 @@ class RestClient:
         """
         facts = SimpleNamespace(sent_mono_ns=0, reused=False)
         where = f"{method} {self._origin}{target.partition('?')[0]}"  # a query may carry a key
+        if self._session.closed:
+            raise HttpFailure(f"{where}: this client is closed", maybe_sent=False)
         try:
             async with self._session.request(
                 method,

@@ -120,3 +120,14 @@ async def test_calls_run_side_by_side(network, server):
     async with client_of(network, server) as client:
         answers = await asyncio.gather(*(client.request("POST", "/", None, b"%d" % i) for i in range(20)))
     assert [answer.body for answer in answers] == [b"%d" % i for i in range(20)]
+
+
+async def test_a_closed_client_fails_as_any_failure_does_and_sends_nothing(network, server):
+    client = network.rest(server.origin)
+    await client.close()
+    await client.close()
+    with pytest.raises(HttpFailure, match="closed") as failure:
+        await client.request("GET", "/v1/markets?key=hidden")
+    assert not failure.value.maybe_sent
+    assert "hidden" not in str(failure.value)
+    assert server.connections == 0
