@@ -17,7 +17,7 @@ from deltawire.sim.faults import Fault, Faults
 from deltawire.sim.paradex_accounts import CLOSED, SimOrder
 from deltawire.sim.paradex_book import Rank
 from deltawire.sim.paradex_exchange import ParadexExchange
-from deltawire.sim.paradex_limits import Limits, TooMany
+from deltawire.sim.paradex_limits import Limit, Limits, TooMany
 from deltawire.sim.paradex_requests import check_window, new_order, verify_create, verify_modify
 from deltawire.sim.paradex_rules import ApiRefusal, ParadexSimSettings
 from deltawire.sim.paradex_settlement import OnPrivate, PrivateEvent
@@ -277,6 +277,11 @@ class Gateway:
                 return caller
         self._pro_limits.take(account, now_mono_ns)
         return caller
+
+    def limit_of(self, caller: Caller) -> Limit:
+        """Return the limit an order call of the caller is counted against first."""
+        limits = self._retail_limits if caller.rank is Rank.RETAIL else self._pro_limits
+        return limits.of(caller.account.address)
 
     def _after_bump(self, rank: Rank, then: Callable[[], Any]) -> None:
         if rank is Rank.RETAIL and self._settings.retail_delay_s > 0:

@@ -12,6 +12,7 @@ import orjson
 
 from deltawire.sim.paradex_accounts import SimOrder
 from deltawire.sim.paradex_gateway import Received
+from deltawire.sim.paradex_limits import Limit
 from deltawire.sim.paradex_rules import ApiRefusal
 from deltawire.sim.paradex_session import Venue
 from deltawire.sim.paradex_tokens import Caller
@@ -20,6 +21,7 @@ from deltawire.venues.paradex import rest, wire_json
 
 NS_PER_MS = 1_000_000
 PAGE_DEFAULT, PAGE_MAX = 100, 5_000
+_NOT_FILTERS = frozenset({"cursor", "page_size"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Http:
     def __init__(self, venue: Venue, call: HttpCall, reply: Reply) -> None:
         self.call = call
         self.args: list[str] = []
+        self.limit: Limit | None = None  # the one the answer's headers tell of
         self._venue = venue
         self._reply = reply
         self._read_unix_ns = venue.clock.unix_ns()
@@ -88,22 +91,38 @@ class Http:
     def page_size(self) -> int:
         return min(self.number("page_size", PAGE_DEFAULT), PAGE_MAX)
 
+    def list_name(self) -> str:
+        """Name the list asked for by what decides its records: path, account and filters."""
+        account = self.caller().account.address if self.has_token else 0
+        query = self.call.query
+        return f"{account:x}{self.call.path}" + "".join(f"&{k}={query[k]}" for k in sorted(query.keys() - _NOT_FILTERS))
+
     def within(self, unix_ns: int) -> bool:
         unix_ms = unix_ns // NS_PER_MS
         return self.number("start_at", 0) <= unix_ms <= self.number("end_at", 10**15)
 
     def json(self, data: dict[str, Any], status: int = 200) -> None:
-        self._reply(HttpAnswer(status, orjson.dumps(data)))
+        self._answer(status, orjson.dumps(data))
 
     def no_content(self) -> None:
-        self._reply(HttpAnswer(204, b""))
+        self._answer(204, b"")
+
+    def fail(self, refusal: ApiRefusal) -> None:
+        headers = {"Retry-After": "1"} if refusal.status == 429 else {}  # a limit's own, if one refused, goes before
+        self._answer(refusal.status, rest.error_body(refusal.code, refusal.message), headers)
 
     def order(self, order: SimOrder) -> None:
         record = order_record(order, self._venue.clock.unix_ns())
         self.json(wire_json.order_json(record), 201)
 
     def fail_without_id(self) -> None:
-        self._reply(HttpAnswer(500, rest.error_body("INTERNAL_ERROR", "internal error")))
+        self._answer(500, rest.error_body("INTERNAL_ERROR", "internal error"))
 
     def drop(self) -> None:
         self._reply(DROP)
+
+    def _answer(self, status: int, body: bytes, headers: Mapping[str, str] = {}) -> None:
+        told = self.limit.headers(self._venue.clock.unix_ns()) if self.limit is not None else {}
+        if status != 429:
+            told.pop("Retry-After", None)
+        self._reply(HttpAnswer(status, body, {**headers, **told}))

@@ -9,7 +9,8 @@ class Bucket:
     """Holds `size` calls and refills that many per `period_s`."""
 
     def __init__(self, size: int, period_s: int) -> None:
-        self._size = size
+        self.size = size
+        self.period_s = period_s
         self._period_ns = period_s * 10**9
         self._full = size * self._period_ns  # one call is period_ns of refill, so that nothing is rounded
         self._held = self._full
@@ -17,7 +18,7 @@ class Bucket:
 
     def refill(self, now_mono_ns: int) -> None:
         if self._seen_mono_ns is not None:
-            self._held = min(self._full, self._held + (now_mono_ns - self._seen_mono_ns) * self._size)
+            self._held = min(self._full, self._held + (now_mono_ns - self._seen_mono_ns) * self.size)
         self._seen_mono_ns = now_mono_ns
 
     @property
@@ -26,6 +27,17 @@ class Bucket:
 
     def take(self) -> None:
         self._held -= self._period_ns
+
+    def left(self) -> int:
+        """Return how many calls it holds."""
+        return self._held // self._period_ns
+
+    def until_full_ns(self) -> int:
+        return -((self._held - self._full) // self.size)
+
+    def until_one_ns(self) -> int:
+        """Return how long until a call is possible, 0 if one is."""
+        return max(0, -((self._held - self._period_ns) // self.size))
 
 
 class TooMany(ApiRefusal):
@@ -50,6 +62,21 @@ class Limit:
         for bucket in self._buckets:
             bucket.take()
 
+    def headers(self, now_unix_ns: int) -> dict[str, str]:
+        """Return what every REST answer tells of its limit, as of the last take: of the bucket nearest its end.
+
+        GUESS: of several limits the tightest is told, and Reset is the Unix second at which it is full again.
+        """
+        bucket = min(self._buckets, key=Bucket.left)
+        told = {
+            "X-RateLimit-Limit": str(bucket.size),
+            "X-RateLimit-Remaining": str(bucket.left()),
+            "X-RateLimit-Reset": str(_seconds(now_unix_ns + bucket.until_full_ns())),
+            "X-RateLimit-Window": str(bucket.period_s),
+        }
+        wait_ns = max(bucket.until_one_ns() for bucket in self._buckets)
+        return told | ({"Retry-After": str(_seconds(wait_ns))} if wait_ns else {})
+
 
 class Limits:
     """One limit for each key, made on its first call."""
@@ -58,9 +85,16 @@ class Limits:
         self._rates = rates
         self._by_key: dict[Hashable, Limit] = {}
 
-    def take(self, key: Hashable, now_mono_ns: int) -> None:
-        """Count one call of the key. Raises TooMany."""
+    def of(self, key: Hashable) -> Limit:
         limit = self._by_key.get(key)
         if limit is None:
             limit = self._by_key[key] = Limit(self._rates)
-        limit.take(now_mono_ns)
+        return limit
+
+    def take(self, key: Hashable, now_mono_ns: int) -> None:
+        """Count one call of the key. Raises TooMany."""
+        self.of(key).take(now_mono_ns)
+
+
+def _seconds(ns: int) -> int:
+    return -(-ns // 10**9)

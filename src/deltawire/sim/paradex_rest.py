@@ -1,12 +1,12 @@
 """REST of the simulated Paradex: requests in, answers out by a callback. Sans-I/O; paths are below /v1.
 
-The callback comes at once, later (speed bump, delayed reply), or never (a lost reply). Lists are whole: no cursors.
+The callback comes at once, later (speed bump, delayed reply), or never (a lost reply).
 Source: Paradex reference, sections 2, 11 and 14. Vaults, sub-accounts, candles are not simulated.
 """
 
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,8 +16,9 @@ from deltawire.sim.faults import Faults
 from deltawire.sim.paradex_accounts import CLOSED, OPEN, SimOrder
 from deltawire.sim.paradex_gateway import VENUE
 from deltawire.sim.paradex_http import NS_PER_MS, Http, HttpAnswer, HttpCall, Reply
-from deltawire.sim.paradex_limits import Limits
+from deltawire.sim.paradex_limits import Limit, Limits
 from deltawire.sim.paradex_market import SimMarket
+from deltawire.sim.paradex_paging import Pager
 from deltawire.sim.paradex_rpc import ModifyParams
 from deltawire.sim.paradex_rules import ApiRefusal
 from deltawire.sim.paradex_session import Venue
@@ -33,7 +34,8 @@ from deltawire.sim.paradex_views import (
 from deltawire.venues.paradex import rest, rpc, wire_json
 
 DEPTH_DEFAULT = 20
-THE_ONE_ADDRESS = "127.0.0.1"  # every client of the simulator has it
+
+T = TypeVar("T")
 
 
 class RestApi:
@@ -41,9 +43,12 @@ class RestApi:
         self._venue = venue
         self._faults = faults
         self._exchange = venue.exchange
-        self._public_limits = Limits(venue.settings.calls_public)
-        self._sign_in_limits = Limits(venue.settings.sign_ins)
+        # By address, and every client of the simulator has the same one.
+        self._public_limit = Limit(venue.settings.calls_public)
+        self._private_limit = Limit(venue.settings.calls_private)
+        self._sign_in_limit = Limit(venue.settings.sign_ins)
         self._read_limits = Limits(venue.settings.reads_private)
+        self._pager = Pager()
         self._routes: list[tuple[str, re.Pattern[str], Callable[[Http], Any]]] = [
             (method, re.compile(pattern), handler)
             for method, pattern, handler in (
@@ -96,10 +101,9 @@ class RestApi:
             if result is not None:  # None: the handler answers itself
                 http.json(result)
         except ApiRefusal as refusal:
-            headers = {"Retry-After": "1"} if refusal.status == 429 else {}
-            reply(HttpAnswer(refusal.status, rest.error_body(refusal.code, refusal.message), headers))
+            http.fail(refusal)
         except rpc.BadRequest as bad:
-            reply(HttpAnswer(400, rest.error_body("VALIDATION_ERROR", bad.message)))
+            http.fail(ApiRefusal("VALIDATION_ERROR", bad.message))
 
     def _route(self, http: Http) -> Callable[[Http], Any]:
         for method, pattern, handler in self._routes:
@@ -110,14 +114,25 @@ class RestApi:
         raise ApiRefusal("NOT_FOUND", "no such resource", 404)
 
     def _count(self, http: Http) -> None:
-        """Count the call against its limit: sign-ins and public calls by address, private reads by account."""
+        """Count the call: sign-ins, public and all private calls by address, private reads by account too.
+
+        Order calls are counted where those of the WebSocket are; here they only learn which limit that is.
+        """
         now_mono_ns, method = self._venue.clock.mono_ns(), http.call.method
         if method == "POST" and http.call.path.startswith(("/auth", "/onboarding")):
-            self._sign_in_limits.take(THE_ONE_ADDRESS, now_mono_ns)
+            http.limit = self._sign_in_limit
         elif not http.has_token:
-            self._public_limits.take(THE_ONE_ADDRESS, now_mono_ns)
-        elif method == "GET":
-            self._read_limits.take(http.caller().account.address, now_mono_ns)
+            http.limit = self._public_limit
+        else:
+            http.limit = self._private_limit
+        http.limit.take(now_mono_ns)
+        if http.limit is self._private_limit:
+            caller = http.caller()
+            if method == "GET":
+                http.limit = self._read_limits.of(caller.account.address)
+                http.limit.take(now_mono_ns)
+            elif http.call.path.startswith("/orders"):
+                http.limit = self._venue.gateway.limit_of(caller)
 
     # Public
 
@@ -144,8 +159,8 @@ class RestApi:
         return public.order_book(self._market(http.args[0]), http.number("depth", DEPTH_DEFAULT))
 
     def _trades(self, http: Http) -> dict[str, Any]:
-        count = http.page_size()
-        return _paged(trade for market in self._named(http) for trade in public.recent_trades(market, count))
+        trades = [trade for market in self._named(http) for trade in public.recent_trades(market)]
+        return self._page(http, trades, lambda trade: f"{trade['market']} {trade['id']}", dict)
 
     def _funding(self, http: Http) -> dict[str, Any]:
         return _paged(public.funding_data(market, self._venue.clock.unix_ns()) for market in self._named(http))
@@ -173,7 +188,8 @@ class RestApi:
 
     def _busts(self, http: Http) -> dict[str, Any]:
         address = http.caller().account.address
-        return _paged(bust_json(bust) for bust in reversed(self._exchange.busts) if bust.account == address)
+        own = [bust for bust in reversed(self._exchange.busts) if bust.account == address]
+        return self._page(http, own, lambda bust: bust.fill_id, bust_json)
 
     def _nothing(self, http: Http) -> dict[str, Any]:
         """Answer what never happens here: chain transactions, transfers."""
@@ -227,7 +243,7 @@ class RestApi:
             and query.get("type") in {None, "", order.kind}
             and http.within(order.created_unix_ns)
         ]
-        return _paged(self._order_json(order) for order in orders[: http.page_size()])
+        return self._page(http, orders, lambda order: order.id, self._order_json)
 
     def _fills(self, http: Http) -> dict[str, Any]:
         market = http.call.query.get("market", "")
@@ -236,7 +252,7 @@ class RestApi:
             for fill in reversed(http.caller().account.fills)
             if market in {"", fill.symbol} and http.within(fill.created_unix_ns)
         ]
-        return _paged(wire_json.fill_json(fill_record(fill)) for fill in fills[: http.page_size()])
+        return self._page(http, fills, lambda fill: fill.id, lambda fill: wire_json.fill_json(fill_record(fill)))
 
     def _funding_payments(self, http: Http) -> dict[str, Any]:
         market = http.call.query.get("market", "")
@@ -247,7 +263,7 @@ class RestApi:
             for fill in reversed(http.caller().account.fills)
             if market in {"ALL", fill.symbol} and fill.realized_funding_e8 and http.within(fill.created_unix_ns)
         ]
-        return _paged(private.funding_payment(fill) for fill in paid[: http.page_size()])
+        return self._page(http, paid, lambda fill: fill.id, private.funding_payment)
 
     def _margin(self, http: Http) -> dict[str, Any]:
         account = http.caller().account
@@ -304,6 +320,14 @@ class RestApi:
         )
 
     # Helpers
+
+    def _page(
+        self, http: Http, newest_first: Sequence[T], id_of: Callable[[T], str], to_json: Callable[[T], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Return the page of a list that the query asks for."""
+        cursor = http.call.query.get("cursor", "")
+        page = self._pager.page(http.list_name(), newest_first, id_of, http.page_size(), cursor)
+        return {"results": [to_json(item) for item in page.items], "next": page.next, "prev": page.prev}
 
     def _order_json(self, order: SimOrder) -> dict[str, Any]:
         return wire_json.order_json(order_record(order, self._venue.clock.unix_ns()))

@@ -123,7 +123,7 @@ def order_book(market: SimMarket, depth: int) -> dict[str, Any]:
     }
 
 
-def recent_trades(market: SimMarket, count: int) -> list[dict[str, Any]]:
+def recent_trades(market: SimMarket) -> list[dict[str, Any]]:
     """Return the newest trades, newest first."""
     return [
         {
@@ -135,7 +135,7 @@ def recent_trades(market: SimMarket, count: int) -> list[dict[str, Any]]:
             "created_at": unix_ns // NS_PER_MS,
             "trade_type": "FILL",
         }
-        for trade, unix_ns in list(reversed(market.trades))[:count]
+        for trade, unix_ns in reversed(market.trades)
     ]
 
 

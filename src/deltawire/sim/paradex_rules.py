@@ -87,6 +87,8 @@ class ParadexSimSettings:
     sbe_version_max: int = 3  # ccxt asks for 3 and trades live, so the venue serves it, though no schema file shows it
     ping_every_s: float = 55.0
     pong_within_s: float = 5.0
+    heartbeat_idle_s: float = 20.0  # a binary heartbeat after so long without a frame; 0: none
+    unsubscribed_max_s: float = 60.0  # GUESS: a connection that subscribes to nothing is closed after this; 0: never
     unsent_messages_max: int = 2_000  # a slower reader is cut
     private_as_json: bool = False  # the reference, section 7: documents disagree; SBE is what clients expect
     batch_max: int = 10
@@ -95,6 +97,7 @@ class ParadexSimSettings:
     orders_retail: Rates = ((3, 1), (30, 60), (300, 3_600), (1_000, 86_400))
     reads_private: Rates = ((120, 1), (600, 60))  # per account
     calls_public: Rates = ((1_500, 60),)  # per IP, and all clients here have one
+    calls_private: Rates = ((1_500, 60),)  # per IP, every private REST call; GUESS: calls by WebSocket do not count
     sign_ins: Rates = ((600, 60),)
     connects: Rates = ((20, 1), (600, 60))
     # Off only for measurements: the sign-in stays verified, orders are then taken at their word.

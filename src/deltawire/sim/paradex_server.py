@@ -8,7 +8,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 from aiohttp import web
@@ -34,6 +34,9 @@ from deltawire.sim.paradex_session import Session
 from deltawire.sim.paradex_venue import SimulatedParadex
 from deltawire.venues.contract import Clock, EventLog
 from deltawire.venues.paradex import sbe
+
+if TYPE_CHECKING:
+    from picows import WSCloseCode
 
 LOOPBACK = "127.0.0.1"
 PREFIX = "/v1"
@@ -129,7 +132,7 @@ class ParadexSim:
                 request.transport.abort()
             return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)  # goes nowhere: the connection is gone
         if status == HTTPStatus.NO_CONTENT:
-            return web.Response(status=status)
+            return web.Response(status=status, headers=headers)
         return web.Response(status=status, body=payload, content_type="application/json", headers=headers)
 
     def _on_upgrade(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener | None:
@@ -195,6 +198,11 @@ class _Socket(WSListener):
 
     def send_binary(self, payload: bytes) -> None:
         self._send(WSMsgType.BINARY, payload)
+
+    def close(self, code: int) -> None:
+        transport = cast("WSTransport", self._transport)
+        transport.send_close(cast("WSCloseCode", code))  # picows takes any number
+        transport.disconnect()
 
     def abort(self) -> None:
         cast("WSTransport", self._transport).disconnect(graceful=False)

@@ -26,12 +26,13 @@ from deltawire.sim.paradex_streams import Streams
 from deltawire.sim.paradex_tokens import Caller, Tokens
 from deltawire.sim.paradex_views import order_record
 from deltawire.venues.contract import Clock
-from deltawire.venues.paradex import errors, rpc
+from deltawire.venues.paradex import errors, records, rpc, sbe
 from deltawire.venues.paradex.wire_json import order_json
 
 P = TypeVar("P", bound=Params)
 
 ON_DISCONNECT = "CANCEL_ON_DISCONNECT"  # GUESS: the venue's text is not known
+NO_SUBSCRIPTION = 4031  # the close code others saw; after how long is a GUESS
 
 
 class Outlet(Protocol):
@@ -43,6 +44,9 @@ class Outlet(Protocol):
 
     def send_text(self, payload: bytes) -> None: ...
     def send_binary(self, payload: bytes) -> None: ...
+    def close(self, code: int) -> None:
+        """Say why and close."""
+
     def abort(self) -> None: ...
 
 
@@ -72,6 +76,8 @@ class Session:
         self._cancels_on_disconnect = False
         self._sends_orders = False
         self._silent_until_mono_ns = 0
+        self._sent_mono_ns = self._unsubscribed_mono_ns = venue.clock.mono_ns()
+        self._heartbeats = 0
         self._open = True
         self._handlers: dict[str, Callable[[_Call], None]] = {
             "auth": self._auth,
@@ -133,11 +139,26 @@ class Session:
 
     def send_frame(self, frame: bytes) -> None:
         if self._may_send():
+            self._sent_mono_ns = self._venue.clock.mono_ns()
             self._outlet.send_binary(frame)
 
     def send_json(self, payload: bytes) -> None:
         if self._may_send():
+            self._sent_mono_ns = self._venue.clock.mono_ns()
             self._outlet.send_text(payload)
+
+    def tend(self) -> None:
+        """Send a heartbeat when nothing else was sent for long, or close what subscribes to nothing. By a timer."""
+        settings, now_mono_ns = self._venue.settings, self._venue.clock.mono_ns()
+        unsubscribed_ns = 0 if self._channels else now_mono_ns - self._unsubscribed_mono_ns
+        if settings.unsubscribed_max_s and unsubscribed_ns >= settings.unsubscribed_max_s * 10**9:
+            self._venue.counters["closed_without_subscription"] += 1
+            self._open = False
+            self._outlet.close(NO_SUBSCRIPTION)
+        elif settings.heartbeat_idle_s and now_mono_ns - self._sent_mono_ns >= settings.heartbeat_idle_s * 10**9:
+            self._heartbeats += 1
+            heartbeat = records.Heartbeat(self._venue.clock.unix_ns(), self._heartbeats)
+            self.send_frame(sbe.encode(heartbeat, self.sbe_version))
 
     def fall_silent(self, for_ms: int) -> None:
         self._silent_until_mono_ns = self._venue.clock.mono_ns() + for_ms * 1_000_000
@@ -199,6 +220,7 @@ class Session:
         name = call.params(rpc.ChannelParams).channel
         if self._channels.pop(name, None) is None:
             raise rpc.BadRequest(errors.INVALID_REQUEST, "invalid request", data="not subscribed")
+        self._unsubscribed_mono_ns = self._venue.clock.mono_ns()
         self._venue.streams.unsubscribe(name, self)
         call.reply({"channel": name})
 

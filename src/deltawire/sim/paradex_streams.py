@@ -54,6 +54,9 @@ class Subscriber(Protocol):
 
     def send_frame(self, frame: bytes) -> None: ...
     def send_json(self, payload: bytes) -> None: ...
+    def tend(self) -> None:
+        """Do what is due on a connection that nothing else happens on."""
+
     def fall_silent(self, for_ms: int) -> None: ...
     def drop(self) -> None: ...
 
@@ -104,6 +107,11 @@ class Streams:
         self.connections.remove(subscriber)
         for subscriptions in self._by_kind.values():
             subscriptions[:] = [(c, s) for c, s in subscriptions if s is not subscriber]
+
+    def tend(self) -> None:
+        """Look after every connection. For a timer of a second."""
+        for connection in list(self.connections):
+            connection.tend()
 
     def publish_book(self, update: BookUpdate) -> None:
         """Send one step of a book: best price first, then the delta, then the trade."""

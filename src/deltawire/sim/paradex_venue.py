@@ -23,6 +23,7 @@ from deltawire.venues.contract import Clock
 from deltawire.venues.paradex import sbe
 
 HEALTH_CHECK_S = 5.0  # reference, section 17
+TEND_S = 1.0  # how exact the idle times of connections are
 STAMPS_SHOWN = 1_000  # newest orders in state()
 
 
@@ -92,6 +93,7 @@ class SimulatedParadex:
     def start(self) -> None:
         self._every("pace", PACE_MS / 1_000, self._streams.pace)
         self._every("second", self.settings.funding_tick_s, self._on_second)
+        self._every("tend", TEND_S, self._streams.tend)
         self._every("health", HEALTH_CHECK_S, self.exchange.liquidate)
 
     def stop(self) -> None:

@@ -37,6 +37,9 @@ class Memory:
     def send_binary(self, payload: bytes) -> None:
         self.frames.append(payload)
 
+    def close(self, code: int) -> None:
+        self.closed_with = code
+
     def abort(self) -> None:
         self.aborted = True
 
