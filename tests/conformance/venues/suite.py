@@ -1,0 +1,271 @@
+"""What the conformance tests work with: a world (one venue's simulator on real sockets), what the sink heard, waiting.
+
+A world is all the tests know of a venue. Its `truth` is the simulator's own record, put into one form; the adapter has
+no part in it. To prove a new adapter, write a world for it and add that to worlds.WORLDS.
+"""
+
+import asyncio
+import ssl
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from deltawire.core.book import Book
+from deltawire.core.events import Acked, Closed, FilledTotal, InDoubt, NotFound, OrderEvent
+from deltawire.core.money import E8, notional_e8
+from deltawire.core.order import IllegalTransition, Order, apply
+from deltawire.core.stamps import OrderStamps
+from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Purpose, Side, TradeId
+from deltawire.engine.rules import NEVER_MARGIN_NS
+from deltawire.sim.faults import Fault, Faults
+from deltawire.sim.market import Market, Quote
+from deltawire.venues.contract import OrderReport, PreparedOrder, Venue
+
+WITHIN_S = 15.0  # far above what anything here takes: passing it is a failure, not a slow machine
+BASE = "BTC"
+BID_E8, ASK_E8 = 60_000 * E8, 60_001 * E8
+SIZE_E8 = E8 // 20
+
+
+def quote(bid_e8: int = BID_E8, ask_e8: int = ASK_E8) -> Quote:
+    return Quote(bid_e8, E8, ask_e8, E8)
+
+
+async def until(done: Callable[[], Any], what: str, within_s: float = WITHIN_S) -> Any:
+    """Wait until done() is true and return what it returned; fail naming what was waited for."""
+    deadline = time.monotonic() + within_s
+    while True:
+        got = done()
+        if got:
+            return got
+        assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
+        await asyncio.sleep(0.002)  # the other side is on real sockets: there is no clock to move
+
+
+class SystemClock:
+    def mono_ns(self) -> int:
+        return time.monotonic_ns()
+
+    def unix_ns(self) -> int:
+        return time.time_ns()
+
+
+@dataclass
+class MemoryLog:
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def info(self, event: str, **fields: Any) -> None:
+        self.events.append((event, fields))
+
+    warning = error = info
+
+    def names(self) -> set[str]:
+        return {name for name, _ in self.events}
+
+
+@dataclass(frozen=True)
+class OrderTruth:
+    """One order in the simulator's own record."""
+
+    filled_e8: int
+    price_e8: int  # average, 0 when nothing filled
+    is_over: bool
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The simulator's own record of the account. Orders by client id, or by correlator where that is all there is."""
+
+    orders: dict[str, OrderTruth]
+    position_e8: int
+    open_orders: int
+    equity_e8: int
+    fees_paid_e8: int
+    orders_received: int  # refused ones and repetitions included
+
+
+class World(Protocol):
+    """One venue: its simulator with one account, and a way to make adapters for it."""
+
+    name: str
+    symbol: str
+    market: Market
+    faults: Faults
+    instrument: Instrument  # what the adapter must read at start
+
+    async def start(self, tls: ssl.SSLContext) -> None: ...
+    async def stop(self) -> None: ...
+    def venue(
+        self, tls: ssl.SSLContext, log: MemoryLog, *, recv_window_ms: int = 5_000, reply_timeout_s: float = 5.0
+    ) -> Venue:
+        """Make an adapter that is in doubt of an order after reply_timeout_s without news."""
+
+    def truth(self) -> Truth: ...
+    def secrets(self) -> list[str]:
+        """Every text that must not be seen: keys, and tokens the venue has given out so far."""
+
+    def lose_all_news(self) -> list[Fault]:
+        """Return the faults by which the next order executes and neither answer nor event of it is heard for long."""
+
+    def break_book(self) -> list[Fault]:
+        """Return the faults by which the book's truth is in question for a moment: a lost delta, a halt."""
+
+
+class Ear:
+    """The sink: keeps what it is told, and applies every order event at once, as the engine does."""
+
+    def __init__(self) -> None:
+        self.events: dict[ClientOrderId, list[OrderEvent]] = defaultdict(list)
+        self.orders: dict[ClientOrderId, Order] = {}
+        self.illegal: list[str] = []
+        self.links: list[tuple[str, bool]] = []
+        self.book_calls: list[tuple[str, bool, int]] = []  # symbol, valid, received_mono_ns
+
+    def on_book(self, book: Book, received_mono_ns: int) -> None:
+        self.book_calls.append((book.symbol, book.valid, received_mono_ns))
+
+    def on_order(self, client_id: ClientOrderId, event: OrderEvent) -> None:
+        self.events[client_id].append(event)
+        self.learn(client_id, event)
+
+    def on_link(self, venue: str, link: str, *, up: bool, detail: str) -> None:
+        assert venue
+        assert up or detail, "a lost link says why"
+        self.links.append((link, up))
+
+    def learn(self, client_id: ClientOrderId, event: OrderEvent) -> None:
+        order = self.orders.get(client_id)
+        if order is None:
+            return  # of another adapter of this account, or of an earlier run
+        try:
+            self.orders[client_id] = apply(order, event)
+        except IllegalTransition as e:
+            self.illegal.append(str(e))
+
+
+@dataclass
+class Rig:
+    """One started adapter in its world."""
+
+    world: World
+    venue: Venue
+    log: MemoryLog
+    ear: Ear
+    prefix: str  # of its client ids
+    made: int = 0
+
+    async def start(self) -> None:
+        await self.venue.start(self.ear)
+        await until(lambda: self.book.valid, "the first picture of the book")
+
+    @property
+    def book(self) -> Book:
+        return self.venue.book(self.world.symbol)
+
+    @property
+    def may_enter(self) -> bool:
+        """What the engine asks before an entry."""
+        return self.venue.ready and self.book.valid and not self.venue.entry_block(self.world.symbol)
+
+    async def fit_again(self) -> None:
+        await until(lambda: self.may_enter, "ready again")
+
+    def fault(self, kind: str, **params: Any) -> None:
+        self.world.faults.add(Fault(self.world.name, kind, params=params))
+
+    # ---- orders ------------------------------------------------------------------------------------------------
+
+    def prepare(self, side: Side = Side.BUY, *, cap_bps: int = 100, size_e8: int = SIZE_E8) -> PreparedOrder:
+        """Prepare an order whose cap is this far beyond the touch (negative: it cannot fill)."""
+        self.made += 1
+        instrument = self.venue.instrument(self.world.symbol)
+        touch_e8 = ASK_E8 if side is Side.BUY else BID_E8
+        request = OrderRequest(
+            ClientOrderId(f"{self.prefix}-{self.made}"),
+            TradeId("conform"),
+            Purpose.ENTRY,
+            instrument,
+            side,
+            size_e8,
+            instrument.cap(side, touch_e8 + side.sign * touch_e8 * cap_bps // 10_000),
+        )
+        self.ear.orders[request.client_id] = Order(request)
+        return self.venue.prepare(request, OrderStamps())
+
+    def submit(self, side: Side = Side.BUY, *, cap_bps: int = 100) -> PreparedOrder:
+        prepared = self.prepare(side, cap_bps=cap_bps)
+        self.venue.submit(prepared)
+        return prepared
+
+    def order(self, prepared: PreparedOrder) -> Order:
+        return self.ear.orders[prepared.request.client_id]
+
+    def events(self, prepared: PreparedOrder) -> list[OrderEvent]:
+        return self.ear.events[prepared.request.client_id]
+
+    def count(self, prepared: PreparedOrder, kind: type[Any]) -> int:
+        return sum(isinstance(event, kind) for event in self.events(prepared))
+
+    async def ended(self, prepared: PreparedOrder) -> Order:
+        """Wait for the end of an order as told through the sink."""
+        await until(lambda: self.order(prepared).is_final, f"the end of {self.order(prepared)} in {self.log.events}")
+        return self.order(prepared)
+
+    async def doubted(self, prepared: PreparedOrder) -> None:
+        await until(lambda: self.count(prepared, InDoubt), f"doubt of {self.order(prepared)}")
+
+    async def look_up(self, prepared: PreparedOrder) -> OrderReport | None:
+        """Read an order, again and again while the venue cannot tell."""
+        client_id, symbol = prepared.request.client_id, prepared.request.instrument.symbol
+        failure: Exception | None = None
+        deadline = time.monotonic() + WITHIN_S
+        while time.monotonic() < deadline:
+            try:
+                return await self.venue.look_up(client_id, prepared.correlator, symbol)
+            except (OSError, TimeoutError) as e:
+                failure = e
+                await asyncio.sleep(0.01)
+        raise AssertionError(f"cannot be read: {failure}") from failure
+
+    async def resolve(self, prepared: PreparedOrder) -> Order:
+        """Do what the engine does with an order in doubt: read it until it is over, and believe what is read."""
+        client_id = prepared.request.client_id
+        deadline = time.monotonic() + WITHIN_S
+        while not self.order(prepared).is_final:
+            asked_ns = time.time_ns()
+            report = await self.look_up(prepared)
+            if report is None:
+                if (
+                    asked_ns
+                    > (prepared.signed_unix_ms + self.venue.capabilities.recv_window_ms) * 10**6 + NEVER_MARGIN_NS
+                ):
+                    self.ear.learn(client_id, NotFound())
+            else:
+                self.ear.learn(client_id, Acked(report.venue_order_id))
+                if report.filled_e8:
+                    total = FilledTotal(report.filled_e8, report.notional_e8, report.fee_e8)
+                    self.ear.learn(client_id, total)
+                if report.is_final:
+                    self.ear.learn(client_id, Closed(report.filled_e8, report.reason))
+            assert time.monotonic() < deadline, f"unresolved: {self.order(prepared)}"
+            await asyncio.sleep(0.005)
+        return self.order(prepared)
+
+    # ---- the venue's side ----------------------------------------------------------------------------------------
+
+    def truth_of(self, prepared: PreparedOrder) -> OrderTruth | None:
+        sees = self.venue.capabilities.sees_client_id
+        key = prepared.request.client_id if sees else str(prepared.correlator)
+        return self.world.truth().orders.get(key)
+
+    def assert_true(self, prepared: PreparedOrder) -> None:
+        """What we hold of the order is what the venue's own record says: over, its size, its cost."""
+        order, truth = self.order(prepared), self.truth_of(prepared)
+        assert order.is_final
+        assert truth is not None
+        assert truth.is_over
+        assert order.filled_e8 == truth.filled_e8
+        assert order.is_priced
+        assert order.notional_e8 == notional_e8(truth.price_e8, truth.filled_e8)

@@ -1,0 +1,295 @@
+"""The worlds: each venue's simulator on real TLS sockets, its record in one form, its adapter with quick timings.
+
+Timings are shortened so that the suite is quick; what is answered, and how, is as the product's simulators have it.
+"""
+
+import random
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from examples.toy_venue import simulator
+from examples.toy_venue.adapter import ToySettings, ToyVenue
+from tests.conformance.venues.suite import BASE, MemoryLog, OrderTruth, SystemClock, Truth, World, quote
+
+from deltawire.core.money import E8, floor_to, parse_e8
+from deltawire.core.secret import Secret
+from deltawire.core.types import Instrument
+from deltawire.net.api import PoolSettings
+from deltawire.net.sockets import SocketNetwork
+from deltawire.sim.credentials import paradex_keys, vest_keys
+from deltawire.sim.faults import Fault, Faults
+from deltawire.sim.market import Market
+from deltawire.sim.paradex_rules import BTC, ParadexSimSettings
+from deltawire.sim.paradex_server import ParadexSim
+from deltawire.sim.vest_server import VestSim
+from deltawire.sim.vest_settings import VestMarketRules, VestSimSettings
+from deltawire.venues.contract import Venue
+from deltawire.venues.paradex.session import ParadexVenue
+from deltawire.venues.paradex.settings import ParadexSettings
+from deltawire.venues.vest.session import VestVenue
+from deltawire.venues.vest.settings import VestSettings
+
+COLLATERAL_E8 = 100_000 * E8
+CLOCK = SystemClock()
+LONG_MS = 60_000  # longer than any test
+
+
+def market_of(venue: str) -> Market:
+    market = Market((BASE,))
+    market.publish(venue, BASE, quote())
+    return market
+
+
+def network_of(tls: ssl.SSLContext) -> SocketNetwork:
+    return SocketNetwork(now_ns=CLOCK.mono_ns, ssl_context=tls, rng=random.Random(1))
+
+
+class ParadexWorld:
+    name, symbol = "paradex", BTC.symbol
+    # Funding off: nothing but fills moves the account.
+    settings = ParadexSimSettings(funding_rate_e8=0)
+    instrument = Instrument(
+        venue="paradex",
+        symbol=BTC.symbol,
+        price_tick_e8=BTC.price_tick_e8,
+        size_step_e8=BTC.size_step_e8,
+        size_min_e8=BTC.size_step_e8,
+        size_max_e8=BTC.size_max_e8,
+        notional_min_e8=BTC.notional_min_e8,
+        position_max_e8=BTC.position_max_e8,
+        price_band_e8=BTC.band_e8,
+        fee_rate_taker_e8=settings.fees_pro.taker_e8,
+    )
+
+    def __init__(self) -> None:
+        self.market, self.faults = market_of(self.name), Faults()
+        self.keys = paradex_keys()
+        self.sim = ParadexSim(
+            clock=CLOCK, market=self.market, faults=self.faults, settings=self.settings, log=MemoryLog()
+        )
+        self.sim.add_account(self.keys.account_address, self.keys.public_key, COLLATERAL_E8)
+        self.ports = (0, 0)
+
+    async def start(self, tls: ssl.SSLContext) -> None:
+        self.ports = await self.sim.start(tls, *self.ports)
+
+    async def stop(self) -> None:
+        await self.sim.stop()
+
+    def venue(
+        self, tls: ssl.SSLContext, log: MemoryLog, *, recv_window_ms: int = 5_000, reply_timeout_s: float = 5.0
+    ) -> Venue:
+        rest_port, ws_port = self.ports
+        network = network_of(tls)
+        settings = ParadexSettings(
+            rest_url=f"https://127.0.0.1:{rest_port}/v1",
+            ws_url=f"wss://127.0.0.1:{ws_port}/v1",
+            account_address=hex(self.keys.account_address),
+            private_key=self.keys.private_key,
+            symbols=(self.symbol,),
+            recv_window_ms=recv_window_ms,
+            reply_timeout_s=reply_timeout_s,
+            reconnect_floor_s=0.01,
+            reconnect_ceiling_s=0.05,
+            resubscribe_pause_s=0.01,
+        )
+        http = network.rest(f"https://127.0.0.1:{rest_port}")
+        return ParadexVenue(settings, network=network, http=http, clock=CLOCK, log=log, rng=random.Random(1))
+
+    def truth(self) -> Truth:
+        state = self.sim.state()
+        account = state["accounts"][hex(self.keys.account_address)]
+        return Truth(
+            orders={
+                order["client_id"]: OrderTruth(
+                    parse_e8(order["filled"]), parse_e8(order["average_price"]), order["status"] == "CLOSED"
+                )
+                for order in account["orders"]
+            },
+            position_e8=parse_e8(account["positions"].get(self.symbol, "0")),
+            open_orders=account["orders_live"],
+            equity_e8=parse_e8(account["account_value"]),
+            fees_paid_e8=parse_e8(account["fees_paid"]),
+            orders_received=state["counters"].get("orders_received", 0),
+        )
+
+    def secrets(self) -> list[str]:
+        key = self.keys.private_key.reveal()
+        return [key, key.removeprefix("0x"), str(int(key, 16)), "eyJ"]  # how every JSON web token begins
+
+    def lose_all_news(self) -> list[Fault]:
+        return [Fault(self.name, "lose_reply"), Fault(self.name, "late_fill", params={"ms": LONG_MS})]
+
+    def break_book(self) -> list[Fault]:
+        return [Fault(self.name, "gap", params={"base": BASE})]
+
+
+class VestWorld:
+    name = "vest"
+    rules = VestMarketRules(BASE, 4, 2, one_hr_funding_rate_e8=0)  # funding off: nothing but fills moves the account
+    symbol = rules.symbol
+    settings = VestSimSettings(
+        markets=(rules,),
+        depth_median_ms=10,
+        depth_p90_ms=10,
+        ticker_interval_ms=20,
+        execution_delay_ms=(5, 10),
+        account_delay_ms=(5, 10),
+        event_first_share=0.0,
+    )
+    instrument = Instrument(
+        venue="vest",
+        symbol=symbol,
+        price_tick_e8=rules.price_tick_e8,
+        size_step_e8=rules.size_step_e8,
+        size_min_e8=rules.size_step_e8,
+        size_max_e8=0,
+        notional_min_e8=0,
+        fee_rate_taker_e8=rules.taker_fee_e8,
+    )
+
+    def __init__(self) -> None:
+        self.market, self.faults = market_of(self.name), Faults()
+        self.keys = vest_keys()
+        self.sim = VestSim(clock=CLOCK, market=self.market, faults=self.faults, settings=self.settings, log=MemoryLog())
+        self.sim.add_account(self.keys.primary_address, COLLATERAL_E8)
+        self.ports = (0, 0)
+
+    async def start(self, tls: ssl.SSLContext) -> None:
+        self.ports = await self.sim.start(tls, *self.ports)
+
+    async def stop(self) -> None:
+        await self.sim.stop()
+
+    def venue(
+        self, tls: ssl.SSLContext, log: MemoryLog, *, recv_window_ms: int = 5_000, reply_timeout_s: float = 5.0
+    ) -> Venue:
+        rest_port, ws_port = self.ports
+        network = network_of(tls)
+        settings = VestSettings(
+            rest_url=f"https://127.0.0.1:{rest_port}/v2",
+            ws_url=f"wss://127.0.0.1:{ws_port}/ws-api?version=1.0",
+            primary_address=self.keys.primary_address,
+            primary_private_key=self.keys.primary_private_key,
+            symbols=(self.symbol,),
+            recv_window_ms=recv_window_ms,
+            exit_recv_window_ms=recv_window_ms,
+            pool=PoolSettings(request_timeout_s=reply_timeout_s),
+            fill_poll_after_ms=int(reply_timeout_s * 200),
+            fill_poll_interval_ms=int(reply_timeout_s * 100),
+            look_up_lag_ms=50,
+            reconnect_floor_s=0.01,
+            reconnect_ceiling_s=0.05,
+        )
+        client = network.rest(f"https://127.0.0.1:{rest_port}")
+        return VestVenue(
+            settings,
+            network=network,
+            client=client,
+            clock=CLOCK,
+            log=log,
+            rng=random.Random(1),
+            random_bytes=marked_bytes,
+        )
+
+    def truth(self) -> Truth:
+        state = self.sim.state()
+        [account] = state["accounts"]
+        positions = {position["symbol"]: position["size_e8"] for position in account["positions"]}
+        return Truth(
+            orders={str(order["nonce"]): self._order(order) for order in account["orders"]},
+            position_e8=positions.get(self.symbol, 0),
+            open_orders=account["open_orders"],
+            equity_e8=floor_to(account["equity_e8"], E8 // 10**6),  # the API has six decimals
+            fees_paid_e8=account["fees_paid_e8"],
+            orders_received=state["counters"].get("orders_received", 0),
+        )
+
+    def _order(self, order: dict[str, Any]) -> OrderTruth:
+        is_over = order["status"] in {"FILLED", "CANCELLED", "REJECTED"}
+        return OrderTruth(order["filled_e8"], order["price_e8"] if order["filled_e8"] else 0, is_over)
+
+    def secrets(self) -> list[str]:
+        accounts = self.sim.exchange.accounts
+        key = self.keys.primary_private_key.reveal()
+        listen_keys = [account.listen_key for account in accounts.by_address.values() if account.listen_key]
+        return [key.removeprefix("0x"), marked_bytes(32).hex(), *accounts._sessions, *listen_keys]
+
+    def lose_all_news(self) -> list[Fault]:
+        silent = Fault(self.name, "silent_stream", params={"link": "private", "ms": LONG_MS})
+        return [silent, Fault(self.name, "lose_reply")]
+
+    def break_book(self) -> list[Fault]:
+        return [Fault(self.name, "halt", params={"base": BASE, "ms": 100})]
+
+
+def marked_bytes(count: int) -> bytes:
+    """Give a signing key that is easily found again."""
+    return b"\x5a" * count
+
+
+class ToyWorld:
+    name, symbol = "toy", f"{BASE}-TOY"
+    instrument = Instrument(
+        venue="toy",
+        symbol=symbol,
+        price_tick_e8=simulator.TICK_E8,
+        size_step_e8=simulator.STEP_E8,
+        size_min_e8=simulator.STEP_E8,
+        size_max_e8=0,
+        notional_min_e8=0,
+        fee_rate_taker_e8=simulator.FEE_RATE_E8,
+    )
+
+    def __init__(self) -> None:
+        self.market, self.faults = market_of(self.name), Faults(venues=("toy",))
+        self.secret = Secret("toy-secret-that-is-easily-found-again")
+        self.sim = simulator.ToySim(CLOCK, self.market, self.faults, "toy-key", self.secret, COLLATERAL_E8)
+        self.port = 0
+
+    async def start(self, tls: ssl.SSLContext) -> None:
+        self.port = await self.sim.server.start(tls, self.port)
+
+    async def stop(self) -> None:
+        await self.sim.server.stop()
+
+    def venue(
+        self, tls: ssl.SSLContext, log: MemoryLog, *, recv_window_ms: int = 5_000, reply_timeout_s: float = 5.0
+    ) -> Venue:
+        settings = ToySettings(
+            url=f"wss://127.0.0.1:{self.port}/",
+            key="toy-key",
+            secret=self.secret,
+            symbols=(self.symbol,),
+            recv_window_ms=recv_window_ms,
+            reply_timeout_s=reply_timeout_s,
+            reconnect_floor_s=0.01,
+        )
+        return ToyVenue(settings, network=network_of(tls), clock=CLOCK, log=log, rng=random.Random(1))
+
+    def truth(self) -> Truth:
+        sim = self.sim
+        return Truth(
+            orders={
+                client_id: OrderTruth(filled_e8, paid_e8 * E8 // filled_e8 if filled_e8 else 0, is_final)
+                for client_id, (_, is_final, filled_e8, paid_e8, *_) in sim.orders.items()
+            },
+            position_e8=sim.held_e8,
+            open_orders=0,
+            equity_e8=sim.equity_e8,
+            fees_paid_e8=sim.fees_e8,
+            orders_received=sim.counters["orders_received"],
+        )
+
+    def secrets(self) -> list[str]:
+        return [self.secret.reveal()]
+
+    def lose_all_news(self) -> list[Fault]:
+        return [Fault(self.name, "lose_reply"), Fault(self.name, "late_fill", params={"ms": LONG_MS})]
+
+    def break_book(self) -> list[Fault]:
+        return [Fault(self.name, "gap")]
+
+
+WORLDS: dict[str, Callable[[], World]] = {"paradex": ParadexWorld, "vest": VestWorld, "toy": ToyWorld}
