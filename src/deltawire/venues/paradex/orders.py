@@ -11,7 +11,6 @@ Source: Paradex protocol reference, sections 5 to 7, 13, 14 and 19.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -25,6 +24,7 @@ from deltawire.venues.contract import ORDERS, Clock, DecodeError, EventLog, Prep
 from deltawire.venues.paradex import errors, rest, rpc, sbe
 from deltawire.venues.paradex.budget import Budgets
 from deltawire.venues.paradex.link import DISTURBED, Link
+from deltawire.venues.paradex.lives import Life, Lives
 from deltawire.venues.paradex.records import Account, Fill, Order, Position
 from deltawire.venues.paradex.rest import NAME
 from deltawire.venues.paradex.road import RestRoad
@@ -32,26 +32,7 @@ from deltawire.venues.paradex.settings import ParadexSettings
 from deltawire.venues.paradex.tokens import TokenKeeper
 
 LINK = ORDERS
-LIVES_KEPT = 5_000  # finished orders remembered for late and repeated news, which comes within seconds
 CHANNELS = (rpc.ORDERS, rpc.FILLS, rpc.POSITIONS)
-
-
-@dataclass(slots=True, eq=False)
-class Life:
-    """What the desk remembers of one order it wrote."""
-
-    prepared: PreparedOrder
-    timer: asyncio.TimerHandle | None = None
-    venue_order_id: str = ""
-    replied: bool = False
-    over: bool = False
-    doubted: bool = False  # said once for each order: a second word would add nothing
-    resolved: bool = False  # in doubt, then read at the venue; news of it is told all the same
-    fill_ids: set[str] = field(default_factory=set)
-
-    @property
-    def client_id(self) -> ClientOrderId:
-        return self.prepared.request.client_id
 
 
 class OrderDesk:
@@ -73,9 +54,7 @@ class OrderDesk:
         self._on_refused, self._budgets = on_refused, budgets
         self._link: Link | None = None
         self._sink: VenueSink | None = None
-        self._by_request: dict[int, Life] = {}
-        self._by_client: dict[str, Life] = {}
-        self._open: dict[str, Life] = {}  # of these, neither over nor resolved
+        self._lives = Lives()
         self._told_up = False
         self._calls: set[asyncio.Task[None]] = set()
         self.unreadable = 0
@@ -86,10 +65,10 @@ class OrderDesk:
     @property
     def ready(self) -> bool:
         """Whether an exit could leave now, by either road."""
-        return self._is_protected or self._road.ready
+        return self.is_protected or self._road.ready
 
     @property
-    def _is_protected(self) -> bool:
+    def is_protected(self) -> bool:
         """The order socket: authenticated, cancel-on-disconnect confirmed, subscribed."""
         return self._link is not None and self._link.up
 
@@ -98,22 +77,15 @@ class OrderDesk:
 
         An order in doubt blocks its market: one of an earlier connection until it is read, whatever the engine thinks.
         """
-        if not self._is_protected:
+        if not self.is_protected:
             return "the order socket is down: only exits leave, by REST"
-        for life in self._open.values():
-            if life.doubted and life.prepared.request.instrument.symbol == symbol:
-                return f"order {life.client_id} is in doubt"
-        return ""
-
-    @property
-    def unfinished(self) -> list[Life]:
-        return list(self._open.values())
+        doubtful = self._lives.in_doubt(symbol)
+        return "" if doubtful is None else f"order {doubtful.client_id} is in doubt"
 
     def submit(self, prepared: PreparedOrder) -> None:
         """Write a prepared order now. Raises ValueError for one that was written before (I3)."""
         request = prepared.request
-        if prepared.stamps.written_mono_ns or request.client_id in self._by_client:
-            raise ValueError(f"{request.client_id} was submitted before")
+        self._lives.check_new(prepared)
         assert self._sink is not None
         life = Life(prepared)
         why_not = self._write_to_socket(prepared)
@@ -121,11 +93,41 @@ class OrderDesk:
             why_not = ""
         if why_not:
             self._sink.on_order(request.client_id, NotSent(why_not))
-            return
-        self._by_request[prepared.correlator] = self._by_client[life.client_id] = self._open[life.client_id] = life
+        else:
+            self._keep(life)
+
+    def take_on(self, prepared: PreparedOrder) -> Life:
+        """Follow an order whose bytes leave in a batch, as if it had been submitted. Raises ValueError likewise."""
+        self._lives.check_new(prepared)
+        link = self.protected_link()
+        life = Life(prepared)
+        stamps = prepared.stamps
+        stamps.written_mono_ns = self._clock.mono_ns()
+        stamps.transport, stamps.reused, stamps.connection_requests = "ws", link.sent > 0, link.sent
+        stamps.connection_age_ns = stamps.written_mono_ns - link.opened_mono_ns
+        self._keep(life)
+        return life
+
+    def hear(self, life: Life, item: Order | Rejected | InDoubt) -> None:
+        """Take the answer about one order of a batch."""
+        life.replied = True
+        if isinstance(item, Order):
+            life.prepared.stamps.acked_mono_ns = self._clock.mono_ns()
+            self._on_order(item)
+        else:
+            self._on_refusal(life, item)
+
+    def protected_link(self) -> Link:
+        """Return the order socket. Raises ConnectionError while it is not up."""
+        if self._link is None or not self._link.up:
+            raise ConnectionError("the order link is not ready")
+        return self._link
+
+    def _keep(self, life: Life) -> None:
+        assert self._sink is not None
+        self._lives.add(life)
         life.timer = asyncio.get_running_loop().call_later(self._settings.reply_timeout_s, self._out_of_time, life)
         self._sink.on_order(life.client_id, Sent())
-        self._prune()
 
     def _write_to_socket(self, prepared: PreparedOrder) -> str:
         """Return why nothing left, "" when it did."""
@@ -161,7 +163,7 @@ class OrderDesk:
 
         A good answer only says "queued"; a refusal may mean filled, so it leads to a look-up.
         """
-        life = self._by_client.get(client_id)
+        life = self._lives.of_client(client_id)
         if life is not None and life.over:
             return
         task = asyncio.get_running_loop().create_task(
@@ -172,28 +174,35 @@ class OrderDesk:
 
     def resolve(self, client_id: ClientOrderId) -> None:
         """Take the word of a look-up that an order is over, or never was: it no longer blocks its market."""
-        life = self._open.pop(client_id, None)
-        if life is not None:
-            life.resolved = True
-            self._stop_timer(life)
+        self._lives.resolve(client_id)
 
     async def close(self) -> None:
         """Switch cancel-on-disconnect off if nothing of ours rests; else leave it on, so that closing cancels."""
         for task in self._calls:
             task.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
-        for life in self._by_request.values():
-            if life.timer is not None:
-                life.timer.cancel()
-        if self._link is None or not self._link.up:
+        for life in self._lives:
+            life.stop_timer()
+        if self._lives.open:
+            self._log.warning("paradex.closing_with_orders", count=len(self._lives.open), cancel_on_disconnect=True)
+            await self._cancel_open()
             return
-        if self.unfinished:
-            self._log.warning("paradex.closing_with_orders", count=len(self.unfinished), cancel_on_disconnect=True)
+        if self._link is None or not self._link.up:
             return
         try:
             await self._link.call("order.cancel_on_disconnect", {"enabled": False})
         except DISTURBED as e:
             self._log.info("paradex.cancel_on_disconnect_left_on", reason=str(e))
+
+    async def _cancel_open(self) -> None:
+        """Cancel what may still rest, by our own ids: the account may hold orders that are none of ours."""
+        try:
+            outcomes = await self._road.cancel_batch([life.client_id for life in self._lives.open])
+        except DISTURBED as e:
+            self._log.warning("paradex.cancel_failed", reason=str(e))
+            return
+        for outcome in outcomes:
+            self._log.info("paradex.cancel_asked", client_id=outcome.client_id[:64], status=outcome.status[:40])
 
     # ---- LinkOwner
 
@@ -224,11 +233,11 @@ class OrderDesk:
         if self._told_up:
             self._told_up = False
             self._sink.on_link(NAME, LINK, up=False, detail=detail)
-        for life in self.unfinished:
+        for life in self._lives.open:
             self._doubt(life, f"order socket {detail}")
 
     def on_answer(self, answer: rpc.Reply | rpc.Failure, received_mono_ns: int) -> None:
-        life = self._by_request.get(answer.id) if answer.id is not None else None
+        life = self._lives.of_request(answer.id)
         if life is None:
             self._on_stray(answer)
             return
@@ -317,7 +326,7 @@ class OrderDesk:
         """Tell what an order update says. Older and repeated updates say nothing that the table does not bear."""
         if not order.client_id:
             return  # by hand or by another program
-        life = self._by_client.get(order.client_id)
+        life = self._lives.of_client(order.client_id)
         client_id = ClientOrderId(order.client_id)
         if life is None:
             # Of an earlier run: the engine knows what to make of it.
@@ -327,7 +336,7 @@ class OrderDesk:
             life.venue_order_id = order.order_id
             self._tell(client_id, Acked(VenueOrderId(order.order_id)))
         if order.is_closed and not life.over:
-            self._end(life)
+            self._lives.end(life)
             self._tell(client_id, _closed(order))
 
     def _on_fill(self, fill: Fill, received_mono_ns: int) -> None:
@@ -336,7 +345,7 @@ class OrderDesk:
                 "paradex.fill_not_ours", symbol=fill.market, fill_type=fill.fill_type, size_e8=fill.size_e8
             )
             return
-        life = self._by_client.get(fill.client_id)
+        life = self._lives.of_client(fill.client_id)
         instrument = None
         if life is not None:
             if fill.fill_id in life.fill_ids:
@@ -361,7 +370,7 @@ class OrderDesk:
         if isinstance(event, InDoubt):
             self._doubt(life, event.reason)
         elif not life.over:
-            self._end(life)
+            self._lives.end(life)
             self._tell(life.client_id, event)
 
     def _on_stray(self, answer: rpc.Reply | rpc.Failure) -> None:
@@ -376,7 +385,7 @@ class OrderDesk:
     def _lost_news(self, reason: str) -> None:
         """A private frame could not be read: it may have been the end of any order, so all open ones are read."""
         self._unread(reason)
-        for life in self.unfinished:
+        for life in self._lives.open:
             self._doubt(life, "a private frame could not be read")
 
     def _unread(self, reason: str) -> None:
@@ -394,7 +403,7 @@ class OrderDesk:
         self._doubt(life, f"acknowledged, but no end {after}" if life.replied else f"no reply {after}")
 
     def _doubt_unanswered(self, reason: str) -> None:
-        for life in self.unfinished:
+        for life in self._lives.open:
             if not life.replied:
                 self._doubt(life, reason)
 
@@ -402,34 +411,23 @@ class OrderDesk:
         if life.over or life.doubted or life.resolved:
             return
         life.doubted = True
-        self._stop_timer(life)
+        life.stop_timer()
         self._tell(life.client_id, InDoubt(reason))
-
-    def _end(self, life: Life) -> None:
-        life.over = True
-        self._open.pop(life.client_id, None)
-        self._stop_timer(life)
-
-    def _stop_timer(self, life: Life) -> None:
-        if life.timer is not None:
-            life.timer.cancel()
-            life.timer = None
 
     def _tell(self, client_id: ClientOrderId, event: OrderEvent) -> None:
         assert self._sink is not None
         self._sink.on_order(client_id, event)
 
     async def _cancel(self, life: Life) -> None:
-        symbol = life.prepared.request.instrument.symbol
         try:
-            if self._is_protected:
+            if self.is_protected:
                 assert self._link is not None
-                by_client = {"client_id": life.client_id, "market": symbol}
+                by_client = {"client_id": life.client_id, "market": life.symbol}
                 by_id = {"id": life.venue_order_id}
                 self._budgets.order_sent(self._clock.mono_ns())
                 await self._link.call("order.cancel", by_id if life.venue_order_id else by_client)
             else:
-                await self._road.cancel(life.client_id, symbol)
+                await self._road.cancel(life.client_id, life.symbol)
         except DISTURBED as e:
             self._doubt(life, f"cancel without success: {e}")
 
@@ -439,15 +437,6 @@ class OrderDesk:
             await self._road.cancel(client_id)
         except DISTURBED as e:
             self._log.warning("paradex.cancel_failed", client_id=client_id, reason=str(e))
-
-    def _prune(self) -> None:
-        """Forget the oldest finished orders beyond the bound; unfinished ones are always kept."""
-        while len(self._by_request) > LIVES_KEPT:
-            oldest = next((life for life in self._by_request.values() if life.over or life.resolved), None)
-            if oldest is None:
-                return
-            del self._by_request[oldest.prepared.correlator]
-            del self._by_client[oldest.client_id]
 
 
 def _closed(order: Order) -> Closed:

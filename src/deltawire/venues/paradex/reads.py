@@ -43,11 +43,11 @@ class Reads:
         self._instrument, self._fee_of = instrument, fee_of
 
     async def positions(self) -> list[PositionReport]:
-        records = rest.read_positions(await self._call(rest.positions))
+        records = rest.read_positions(await self.call(rest.positions))
         return [PositionReport(p.market, p.size_e8, p.entry_price_e8) for p in records if p.size_e8]
 
     async def open_orders(self) -> list[OpenOrder]:
-        orders, _ = rest.read_orders(await self._call(rest.open_orders))
+        orders, _ = rest.read_orders(await self.call(rest.open_orders))
         return [
             OpenOrder(o.market, VenueOrderId(o.order_id), o.client_id, 0, o.side, o.remaining_e8)
             for o in orders
@@ -55,12 +55,12 @@ class Reads:
         ]
 
     async def balance(self) -> BalanceReport:
-        account = rest.read_account(await self._call(rest.account))
+        account = rest.read_account(await self.call(rest.account))
         return BalanceReport(account.account_value_e8, account.free_collateral_e8)
 
     async def account_info(self, account_address: str) -> rest.AccountInfo | None:
         """Return fees and main key of the account; its rates are those of the token's class."""
-        infos = rest.read_account_info(await self._call(rest.account_info))
+        infos = rest.read_account_info(await self.call(rest.account_info))
         return next((info for info in infos if int(info.account, 16) == int(account_address, 16)), None)
 
     async def look_up(self, client_id: ClientOrderId, signed_ms: int, symbol: str) -> OrderReport | None:
@@ -81,12 +81,12 @@ class Reads:
 
     async def _find(self, client_id: ClientOrderId, symbol: str) -> Order | None:
         try:
-            return rest.read_order(await self._call(partial(rest.order_by_client_id, client_id=client_id)))
+            return rest.read_order(await self.call(partial(rest.order_by_client_id, client_id=client_id)))
         except Refused as e:
             if e.code not in UNKNOWN_ORDER:
                 raise
         # By client id the venue answers for open orders only; the closed ones are in the history.
-        body = await self._call(partial(rest.orders_history, client_id=client_id, market=symbol))
+        body = await self.call(partial(rest.orders_history, client_id=client_id, market=symbol))
         orders, _ = rest.read_orders(body)
         return next((order for order in orders if order.client_id == client_id), None)
 
@@ -95,7 +95,7 @@ class Reads:
         cursor = ""
         start_ms = max(signed_ms - FILLS_BEFORE_MS, 0)
         for _ in range(PAGES_MAX):
-            body = await self._call(partial(rest.fills, market=symbol, start_ms=start_ms, cursor=cursor))
+            body = await self.call(partial(rest.fills, market=symbol, start_ms=start_ms, cursor=cursor))
             fills, cursor = rest.read_fills(body)
             found += fills
             if not cursor:
@@ -119,7 +119,8 @@ class Reads:
         notional = sum(notional_e8(fill.price_e8, fill.size_e8) for fill in by_id)
         return size_e8, notional, sum(self._fee_of(fill, self._instrument(fill.market)) for fill in by_id)
 
-    async def _call(self, request: Callable[[Secret], rest.HttpRequest]) -> bytes:
+    async def call(self, request: Callable[[Secret], rest.HttpRequest]) -> bytes:
+        """Make a private call. With a token that is refused nothing was done, so it is made again with a new one."""
         try:
             return await self._http.call(request(await self._tokens.current()))
         except Refused as e:

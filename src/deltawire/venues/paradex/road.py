@@ -5,8 +5,10 @@ ones go this way; and no private channel tells their end, so each is read afterw
 Source: Paradex protocol reference, sections 11, 14 and 19.
 """
 
+from collections.abc import Sequence
+
 from deltawire.net.api import HttpDone, HttpPool, HttpWritten
-from deltawire.venues.paradex import rest
+from deltawire.venues.paradex import rest, wire_many
 from deltawire.venues.paradex.http import HttpCaller
 from deltawire.venues.paradex.tokens import TokenKeeper
 
@@ -35,3 +37,8 @@ class RestRoad:
     async def cancel(self, client_id: str, market: str = "") -> None:
         """Ask to cancel by client id. "Queued" is all a good answer says. Raises what HttpCaller.call raises."""
         await self._http.call(rest.cancel_by_client_id(await self._tokens.current(), client_id, market))
+
+    async def cancel_batch(self, client_ids: Sequence[str]) -> list[wire_many.CancelOutcome]:
+        """Ask to cancel several by client id. Raises what HttpCaller.call raises, and DecodeError."""
+        request = wire_many.delete_batch(await self._tokens.current(), client_ids=client_ids)
+        return wire_many.read_cancelled(await self._http.call(request))

@@ -12,7 +12,7 @@ import random
 
 from deltawire.core.book import Book
 from deltawire.core.stamps import OrderStamps
-from deltawire.core.types import ClientOrderId, Instrument, OrderRequest
+from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Side
 from deltawire.net.api import HttpClient, HttpPool, Network, PoolSettings
 from deltawire.net.backoff import Backoff, ConnectBudget
 from deltawire.venues.contract import (
@@ -28,6 +28,7 @@ from deltawire.venues.contract import (
 )
 from deltawire.venues.paradex import feed, orders, rest, rpc
 from deltawire.venues.paradex.budget import Budgets
+from deltawire.venues.paradex.calls import OrderCalls
 from deltawire.venues.paradex.health import Health
 from deltawire.venues.paradex.http import HttpCaller, origin_of
 from deltawire.venues.paradex.link import Link, LinkOwner
@@ -84,6 +85,7 @@ class ParadexVenue:
         self._tokens: TokenKeeper | None = None
         self._desk: orders.OrderDesk | None = None
         self._reads: Reads | None = None
+        self.calls: OrderCalls | None = None  # what the contract does not ask for; None before start
 
     @property
     def ready(self) -> bool:
@@ -124,6 +126,7 @@ class ParadexVenue:
         self._reads = Reads(
             http=self._http, tokens=self._tokens, log=self._log, instrument=self.instrument, fee_of=self._desk.fee_of
         )
+        self.calls = OrderCalls(self._desk, self._reads, self._sign_modify, budgets=self._budgets, clock=self._clock)
         info = await self._reads.account_info(self._signer.account_address)
         if info is not None and info.public_key and int(info.public_key, 16) == self._signer.public_key:
             self._log.warning("paradex.main_key", advice="it can withdraw; register a subkey and trade with that")
@@ -216,6 +219,12 @@ class ParadexVenue:
         if self._tokens is not None:
             await self._tokens.close()
         await self._http.close()
+
+    def _sign_modify(self, order_id: str, market: str, side: Side, size_e8: int, price_e8: int) -> tuple[str, int]:
+        assert self._signer is not None
+        signed_ms = self._next_signed_ms()
+        signature = self._signer.sign_modify(signed_ms, market, side, ORDER_TYPE, size_e8, price_e8, order_id)
+        return signature, signed_ms
 
     def _next_signed_ms(self) -> int:
         """Return now, or one more than the last: the timestamp is the nonce, so it never repeats nor goes back."""
