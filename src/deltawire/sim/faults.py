@@ -42,7 +42,8 @@ KINDS: Mapping[str, Mapping[str, ParamKind]] = {
     "gap": {"base": str},  # one book delta is lost (Paradex)
     "restart": {"link": str},  # close the connections now with 1012, as a restarting venue does (Vest)
     # on a market, for `ms` or until the simulator ends; without `base` on all
-    "maintenance": {"mode": ("maintenance", "cancel_only", "post_only"), "ms": int},  # the system's state (Paradex)
+    # the system's state, or all of a release's one after the other (Paradex)
+    "maintenance": {"mode": ("maintenance", "cancel_only", "post_only", "release"), "ms": int},
     "halt": {"base": str, "ms": int},  # no orders (Vest)
     "thin_book": {"base": str, "ms": int, "side": ("bids", "asks", "both")},  # the picture lacks a side (Vest)
     "stale_book": {"base": str, "ms": int},  # the book channel stands still, everything else goes on

@@ -162,6 +162,11 @@ class MatchingBook:
         first = other.first()
         return first is not None and other.crosses(first.price_e8, limit_e8)
 
+    def meets_orders(self, side: Side, levels: Sequence[Level]) -> bool:
+        """Say whether quoting these levels, best first, would trade with an account's order."""
+        within = self._ladders[side.opposite].orders_within(levels[0][0]) if levels else ()
+        return any(resting.owner != RECORDED_MARKET for resting in within)
+
     def match(self, taker: Incoming) -> Matched:
         """Trade the order against what rests, best price first and oldest first. The rest of it is the caller's."""
         ladder = self._ladders[taker.side.opposite]

@@ -10,6 +10,7 @@ from deltawire.core.money import notional_e8
 from deltawire.core.types import Side
 from deltawire.sim.paradex_accounts import Account, Prices, SimOrder, initial_margin_e8, value_e8
 from deltawire.sim.paradex_book import Rank, SelfTrade
+from deltawire.sim.paradex_maintenance import CANCEL_ONLY, MAINTENANCE, POST_ONLY
 from deltawire.sim.paradex_market import SimMarket
 from deltawire.sim.paradex_rules import ApiRefusal, MarketRules, ParadexSimSettings
 
@@ -47,12 +48,7 @@ def check_order(
     """Raise ApiRefusal for an order the API does not take."""
     if market is None:
         raise ApiRefusal("MARKET_NOT_FOUND", f"no market {request.symbol[:40]}")
-    if status == "maintenance":
-        raise ApiRefusal("SERVICE_UNAVAILABLE", "system is in maintenance", 503)
-    if status == "cancel_only":
-        raise ApiRefusal("SYSTEM_STATUS_CANCEL_ONLY", "system is in cancel-only mode")
-    if status == "post_only" and request.instruction != "POST_ONLY":
-        raise ApiRefusal("SYSTEM_STATUS_POST_ONLY", "system is in post-only mode")
+    check_status(status, request.instruction)
     if market.mark_e8 == 0:
         raise ApiRefusal("MARKET_NOT_OPEN", f"{request.symbol} has no price yet")
     if request.client_id and request.client_id in account.by_client_id:
@@ -64,6 +60,21 @@ def check_order(
     check_size(market.rules, market.mark_e8, request.size_e8, request.price_e8, closes=closes)
     if sum(order.symbol == request.symbol for order in account.live.values()) >= settings.open_orders_max:
         raise ApiRefusal("VALIDATION_ERROR", f"more than {settings.open_orders_max} open orders in the market")
+
+
+def check_status(status: str, instruction: str) -> None:
+    """Raise ApiRefusal where the system's state takes no order, or change of one, with this instruction."""
+    check_available(status)
+    if status == CANCEL_ONLY:
+        raise ApiRefusal("SYSTEM_STATUS_CANCEL_ONLY", "system is in cancel-only mode")
+    if status == POST_ONLY and instruction not in {"POST_ONLY", "RPI"}:
+        raise ApiRefusal("SYSTEM_STATUS_POST_ONLY", "system is in post-only mode")
+
+
+def check_available(status: str) -> None:
+    """Raise ApiRefusal in maintenance: not even a cancel is taken then (GUESS; "trading unavailable")."""
+    if status == MAINTENANCE:
+        raise ApiRefusal("SERVICE_UNAVAILABLE", "system is in maintenance", 503)
 
 
 def check_size(rules: MarketRules, mark_e8: int, size_e8: int, price_e8: int, *, closes: bool = False) -> None:

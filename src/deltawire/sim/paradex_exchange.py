@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from deltawire.core.money import format_e8
+from deltawire.core.money import BPS_E8, format_e8, rate_of_e8
 from deltawire.core.types import Side
 from deltawire.sim.market import Quote
 from deltawire.sim.paradex_accounts import (
@@ -33,11 +33,14 @@ from deltawire.sim.paradex_accounts import (
     value_e8,
 )
 from deltawire.sim.paradex_book import BookUpdate, Incoming, Matched, Rank, Resting, Trade
-from deltawire.sim.paradex_checks import NewOrder, check_order, check_size, risk_reason
+from deltawire.sim.paradex_checks import NewOrder, check_order, check_size, check_status, risk_reason
+from deltawire.sim.paradex_maintenance import CANCEL_ONLY, OK, POST_ONLY
 from deltawire.sim.paradex_market import SimMarket
 from deltawire.sim.paradex_rules import ApiRefusal, ParadexSimSettings
 from deltawire.sim.paradex_settlement import Ids, OnPrivate, Settlement
 from deltawire.venues.contract import Clock
+
+FAIR_BAND_E8 = 5 * BPS_E8  # what orders may differ by from the external fair price before and after a release
 
 
 class ParadexExchange:
@@ -52,7 +55,7 @@ class ParadexExchange:
         publish_private: OnPrivate,
     ) -> None:
         self.settings = settings
-        self.status = "ok"  # ok, maintenance, cancel_only, post_only
+        self.status = OK
         self.accounts: dict[int, Account] = {}
         self.markets = {rules.symbol: SimMarket(rules, settings.depth, publish_book) for rules in settings.markets}
         self.counters: Counter[str] = Counter()
@@ -88,12 +91,27 @@ class ParadexExchange:
             return
         market = self.markets[symbol]
         try:
-            trades = market.on_quote(quote)
+            trades = market.on_quote(quote, may_trade=self.status == OK)
         except ValueError:
             self.counters["quotes_ignored"] += 1
             return
         market.updated_unix_ns = self._clock.unix_ns()
         self._settle(market, trades)
+
+    def enter(self, status: str) -> None:
+        """Change the system's state: ok, maintenance, cancel_only or post_only."""
+        self.status = status
+        self.counters["state_changes"] += 1
+        self.hold_to_fair_price()
+
+    def hold_to_fair_price(self) -> None:
+        """While only cancels or only makers are taken, cancel what rests away from the fair price. For a timer."""
+        if self.status in {CANCEL_ONLY, POST_ONLY}:
+            for account in self.accounts.values():
+                for order in [order for order in account.live.values() if order.status == OPEN]:
+                    mark_e8 = self.markets[order.symbol].mark_e8
+                    if abs(order.price_e8 - mark_e8) > rate_of_e8(mark_e8, FAIR_BAND_E8):
+                        self.cancel(order, "PRICE_OUTSIDE_BANDS")  # GUESS: the venue's text for it
 
     def accrue_funding(self) -> None:
         """Move every funding index to now. For a timer of about a second."""
@@ -102,6 +120,8 @@ class ParadexExchange:
 
     def liquidate(self) -> None:
         """Close the positions of every account whose value is below its maintenance margin. For a timer of 5 s."""
+        if self.status != OK:
+            return
         for account in self.accounts.values():
             need_e8 = maintenance_margin_e8(account, self._prices)
             account.in_liquidation = need_e8 > 0 and value_e8(account, self._prices) < need_e8
@@ -263,6 +283,7 @@ class ParadexExchange:
 
         Raises ApiRefusal, changing nothing. Like a new order it passes the risk checks and may trade.
         """
+        check_status(self.status, order.instruction)
         market = self.markets[order.symbol]
         if order.status == CLOSED:
             raise ApiRefusal("ORDER_IS_CLOSED", f"order {order.id} is closed")

@@ -3,18 +3,16 @@
 Faults of one order are taken in paradex_gateway, of streams and books in paradex_streams, of reads in paradex_rest.
 """
 
-from deltawire.sim.clock import CallLater
 from deltawire.sim.faults import Fault, Faults
 from deltawire.sim.paradex_exchange import ParadexExchange
 from deltawire.sim.paradex_gateway import VENUE
+from deltawire.sim.paradex_maintenance import Releases
 from deltawire.sim.paradex_streams import Streams
 from deltawire.sim.paradex_tokens import Tokens
 
-OK = "ok"
-
 
 def strike_at_once(
-    exchange: ParadexExchange, tokens: Tokens, streams: Streams, faults: Faults, call_later: CallLater
+    exchange: ParadexExchange, tokens: Tokens, streams: Streams, faults: Faults, releases: Releases
 ) -> None:
     """Carry out these faults from now on. A bust with nothing to take back stays armed, visibly."""
 
@@ -22,17 +20,17 @@ def strike_at_once(
         if fault.kind == "expire_token" and taken(fault):
             tokens.expire()
         elif fault.kind == "maintenance" and taken(fault):
-            exchange.status = fault.params.get("mode", "maintenance")
-            if "ms" in fault.params:
-                call_later(fault.params["ms"] / 1000, end_maintenance)
+            mode = fault.params.get("mode", "maintenance")
+            for_s = fault.params["ms"] / 1000 if "ms" in fault.params else None
+            if mode == "release":
+                releases.play(for_s)
+            else:
+                releases.set(mode, for_s)
         elif fault.kind == "bust" and any(account.fills for account in exchange.accounts.values()) and taken(fault):
             for bust in exchange.bust_last_fills():
                 streams.publish_bust(bust)
 
     def taken(fault: Fault) -> bool:
         return faults.take(VENUE, fault.kind, lambda armed: armed is fault) is not None
-
-    def end_maintenance() -> None:
-        exchange.status = OK
 
     faults.listen(VENUE, on_armed)

@@ -16,6 +16,7 @@ from deltawire.sim.clock import CallLater
 from deltawire.sim.faults import Fault, Faults
 from deltawire.sim.paradex_accounts import CLOSED, SimOrder
 from deltawire.sim.paradex_book import Rank
+from deltawire.sim.paradex_checks import check_available
 from deltawire.sim.paradex_exchange import ParadexExchange
 from deltawire.sim.paradex_limits import Limit, Limits, TooMany
 from deltawire.sim.paradex_requests import check_window, new_order, verify_create, verify_modify
@@ -234,7 +235,7 @@ class Gateway:
     def cancel(self, caller: Caller, order: SimOrder, queued: Callable[[], None] = lambda: None) -> None:
         """Queue a cancel: `queued` answers, then the order goes. Raises ApiRefusal when it is closed already."""
         self._faults.saw(VENUE, "cancel")
-        caller = self._count(caller)
+        caller = self._count_cancel(caller)
         if order.status == CLOSED:
             raise ApiRefusal("ORDER_IS_CLOSED", f"order {order.id} is closed")
         queued()
@@ -242,7 +243,7 @@ class Gateway:
 
     def cancel_batch(self, caller: Caller, orders: Sequence[SimOrder | None]) -> list[str]:
         """Queue several cancels and return each one's status."""
-        caller = self._count(caller)
+        caller = self._count_cancel(caller)
         statuses = [
             "NOT_FOUND" if order is None else "ALREADY_CLOSED" if order.status == CLOSED else "QUEUED_FOR_CANCELLATION"
             for order in orders
@@ -253,7 +254,7 @@ class Gateway:
         return statuses
 
     def cancel_all(self, caller: Caller, market: str = "") -> None:
-        caller = self._count(caller)
+        caller = self._count_cancel(caller)
         self._after_bump(caller.rank, partial(self._exchange.cancel_all, caller.account, symbol=market))
 
     def _verify(self, caller: Caller, batch: Sequence[CreateParams]) -> None:
@@ -276,6 +277,11 @@ class Gateway:
             else:
                 return caller
         self._pro_limits.take(account, now_mono_ns)
+        return caller
+
+    def _count_cancel(self, caller: Caller) -> Caller:
+        caller = self._count(caller)
+        check_available(self._exchange.status)
         return caller
 
     def limit_of(self, caller: Caller) -> Limit:

@@ -47,13 +47,18 @@ class SimMarket:
         self.trades: deque[tuple[Trade, int]] = deque(maxlen=TRADES_KEPT)  # with their UTC ns, oldest first
         self._depth = depth
 
-    def on_quote(self, quote: Quote) -> list[Trade]:
-        """Take a tick of the recorded market. Raises ValueError, changing nothing, for a crossed or empty one."""
+    def on_quote(self, quote: Quote, *, may_trade: bool = True) -> list[Trade]:
+        """Take a tick of the recorded market. Raises ValueError, changing nothing, for a crossed or empty one.
+
+        may_trade: whether it may meet accounts' orders; where it may not and would, only the mark moves.
+        """
         if not 0 < quote.bid_price_e8 < quote.ask_price_e8 or quote.bid_size_e8 <= 0 or quote.ask_size_e8 <= 0:
             raise ValueError(f"not a quote to build a book from: {quote}")
         self.mark_e8 = (quote.bid_price_e8 + quote.ask_price_e8) // 2
         bids = self._ladder(Side.BUY, quote.bid_price_e8, quote.bid_size_e8)
         asks = self._ladder(Side.SELL, quote.ask_price_e8, quote.ask_size_e8)
+        if not may_trade and (self.book.meets_orders(Side.BUY, bids) or self.book.meets_orders(Side.SELL, asks)):
+            return []
         return self.book.requote(bids, asks)
 
     def _ladder(self, side: Side, price_e8: int, size_e8: int) -> list[Level]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from deltawire.core.money import BPS_E8, E8, ceil_to, floor_to
 from deltawire.core.types import Side
+from deltawire.sim.paradex_maintenance import Release
 
 CHAIN_ID = "PRIVATE_SN_POTC_SEPOLIA"  # the testnet's
 FUNDING_PERIOD_S = 8 * 3600
@@ -92,6 +93,7 @@ class ParadexSimSettings:
     unsent_messages_max: int = 2_000  # a slower reader is cut
     private_as_json: bool = False  # the reference, section 7: documents disagree; SBE is what clients expect
     batch_max: int = 10
+    release: Release | None = None  # the weekday window in which it does not trade normally; None: none
     # Limits as (calls, seconds); a call must pass all of a line.
     orders_pro: Rates = ((800, 1), (17_250, 60))
     orders_retail: Rates = ((3, 1), (30, 60), (300, 3_600), (1_000, 86_400))

@@ -113,6 +113,11 @@ class Streams:
         for connection in list(self.connections):
             connection.tend()
 
+    def drop_all(self) -> None:
+        """End every connection, without a close frame."""
+        for connection in list(self.connections):
+            connection.drop()
+
     def publish_book(self, update: BookUpdate) -> None:
         """Send one step of a book: best price first, then the delta, then the trade."""
         market, now_unix_ns = update.symbol, self._clock.unix_ns()

@@ -14,6 +14,7 @@ from deltawire.sim.paradex_exchange import ParadexExchange
 from deltawire.sim.paradex_faults import strike_at_once
 from deltawire.sim.paradex_gateway import VENUE, Gateway
 from deltawire.sim.paradex_limits import Limit, TooMany
+from deltawire.sim.paradex_maintenance import Releases
 from deltawire.sim.paradex_rest import RestApi
 from deltawire.sim.paradex_rules import ParadexSimSettings
 from deltawire.sim.paradex_session import Outlet, Session, Venue
@@ -58,7 +59,14 @@ class SimulatedParadex:
             publish_private=self._streams.publish_private,
         )
         tokens = Tokens(clock, settings, self.exchange.accounts)
-        strike_at_once(self.exchange, tokens, self._streams, faults, call_later)
+        self._releases = Releases(
+            clock=clock,
+            call_later=call_later,
+            window=settings.release,
+            enter=self.exchange.enter,
+            drop_connections=self._streams.drop_all,
+        )
+        strike_at_once(self.exchange, tokens, self._streams, faults, self._releases)
         self._parts = Venue(
             clock=clock,
             settings=settings,
@@ -100,6 +108,7 @@ class SimulatedParadex:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        self._releases.stop()
 
     def state(self) -> dict[str, Any]:
         """Return accounts, orders and counters as JSON. No secret is in it."""
@@ -131,5 +140,7 @@ class SimulatedParadex:
         self._timers[name] = self._call_later(interval_s, again)
 
     def _on_second(self) -> None:
+        self._releases.look()
+        self.exchange.hold_to_fair_price()
         self.exchange.accrue_funding()
         self._streams.publish_second()

@@ -17,6 +17,7 @@ from deltawire.core.money import E8
 from deltawire.sim.basis import BasisSettings
 from deltawire.sim.faults import KINDS, Fault, Faults, ParamKind
 from deltawire.sim.network import Link, PortLinks
+from deltawire.sim.paradex_maintenance import Release
 from deltawire.sim.paradex_rules import Fees, MarketRules, ParadexSimSettings
 from deltawire.sim.scenario import PlannedFault, plan_of
 from deltawire.sim.settings import WALK_BASES, SimSettings
@@ -51,6 +52,7 @@ class ParadexMarketFile(Section):
 class ParadexFile(Section):
     fee_maker_e8: f.SignedBps = Field(default=_PARADEX.fees_pro.maker_e8, alias="fee_maker_bps")
     fee_taker_e8: f.SignedBps = Field(default=_PARADEX.fees_pro.taker_e8, alias="fee_taker_bps")
+    release_window: bool = False
     markets: tuple[ParadexMarketFile, ...] | None = None
 
 
@@ -195,7 +197,11 @@ def _check_bases(source: Source, venue: str, bases: list[str]) -> None:
 
 
 def _paradex(file: ParadexFile) -> ParadexSimSettings:
-    settings = replace(_PARADEX, fees_pro=Fees(maker_e8=file.fee_maker_e8, taker_e8=file.fee_taker_e8))
+    settings = replace(
+        _PARADEX,
+        fees_pro=Fees(maker_e8=file.fee_maker_e8, taker_e8=file.fee_taker_e8),
+        release=Release() if file.release_window else None,
+    )
     if file.markets is None:
         return settings
     return replace(settings, markets=tuple(MarketRules(**market.model_dump()) for market in file.markets))

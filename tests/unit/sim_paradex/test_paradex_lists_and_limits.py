@@ -1,6 +1,7 @@
 """What REST tells beside its answers: the limit a call was counted against, and cursors to the pages of a list."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.unit.sim_paradex.memory import World
@@ -75,7 +76,8 @@ def traded():
 
 def test_next_cursors_lead_through_a_list_once_newest_first(traded):
     seen: list[str] = []
-    body, pages = {"next": ""}, 0
+    body: dict[str, Any] = {"next": ""}
+    pages = 0
     while body["next"] is not None:
         body = traded.http("GET", "/orders-history", traded.token(), page_size="2", cursor=body["next"]).body
         seen += [order["client_id"] for order in body["results"]]

@@ -47,8 +47,9 @@ class HandClock:
 
     def call_later(self, delay_s: float, fn: Callable[[], None], /) -> "_Timer":
         self._made += 1  # settles ties
-        self._due.append((self.now_ns + round(delay_s * 10**9), self._made, fn))
-        return _Timer()
+        entry = (self.now_ns + round(delay_s * 10**9), self._made, fn)
+        self._due.append(entry)
+        return _Timer(lambda: self._due.remove(entry) if entry in self._due else None)
 
     def advance(self, seconds: float) -> None:
         until_ns = self.now_ns + round(seconds * 10**9)
@@ -59,8 +60,9 @@ class HandClock:
         self.now_ns = until_ns
 
 
+@dataclass(frozen=True)
 class _Timer:
-    def cancel(self) -> None: ...
+    cancel: Callable[[], None]
 
 
 class NoLog:
