@@ -63,7 +63,7 @@ class ToyVenue:
         return self._socket.is_up
 
     def entry_block(self, symbol: str) -> str:
-        return "no book" if not self._books[symbol].valid else ""
+        return "" if symbol in self._books else "not traded here"
 
     async def start(self, sink: contract.VenueSink) -> None:
         self._sink = sink

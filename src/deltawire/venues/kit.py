@@ -119,6 +119,9 @@ class KeptSocket:
             except DISTURBED as e:
                 self._log.warning("socket.connect_failed", reason=str(e), tries=self._backoff.attempts)
                 self._lost.set()
+            except Exception as e:  # noqa: BLE001  a bug in a sign-in must be told, not end the keeper unseen
+                self._log.error("socket.sign_in_bug", reason=f"{type(e).__name__}: {e}")
+                self._lost.set()
 
 
 class InFlight:
