@@ -10,9 +10,10 @@ export PYTHON
 
 ARGS ?=
 BIN := .venv/bin
+ORACLES := $(BIN)/uv pip compile --generate-hashes --no-header -q
 COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-header -q --python-version 3.11 pyproject.toml
 
-.PHONY: help demo test check bench fuzz lock clean run-env dev-env
+.PHONY: help demo test check bench fuzz oracles lock clean run-env dev-env oracles-env
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)$$/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -20,7 +21,7 @@ help: ## Show this list
 demo: run-env ## Both simulated venues, the bot, a live view and a report (ARGS="--trades 5 --headless --json")
 	@$(BIN)/deltawire demo $(ARGS)
 
-test: dev-env ## All tests (ARGS="tests/unit -k money")
+test: dev-env oracles-env ## All tests (ARGS="tests/unit -k money")
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: dev-env ## Lint, format, strict types, import direction
@@ -35,12 +36,17 @@ bench: run-env ## Latency and throughput figures (ARGS="--json")
 fuzz: dev-env ## A million damaged frames for each codec (ARGS="--codec vest-ws --frames 50000 --seed 2")
 	@$(BIN)/python -m tests.fuzz.run $(ARGS)
 
-lock: dev-env ## Renew requirements/*.lock from pyproject.toml
+oracles: dev-env ## The clients we did not write, for their tests, after a try that failed
+	@scripts/oracles.sh again
+
+lock: dev-env ## Renew requirements/*.lock from pyproject.toml and requirements/*.in
 	@$(COMPILE) --group install -o requirements/run.lock
 	@$(COMPILE) --group dev -c requirements/run.lock -o requirements/dev.lock
+	@$(ORACLES) --python-version 3.10 requirements/oracles.in -o requirements/oracles.lock
+	@$(ORACLES) --python-version 3.11 --universal requirements/oracles-ccxt.in -o requirements/oracles-ccxt.lock
 
 clean: ## Remove the environment and every cache
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	@rm -rf .venv .venv-oracles .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 run-env:
@@ -48,3 +54,6 @@ run-env:
 
 dev-env:
 	@scripts/bootstrap.sh dev
+
+oracles-env: # Tests that need it skip without it, and say why
+	@scripts/oracles.sh || true

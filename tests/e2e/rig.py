@@ -36,18 +36,41 @@ def wait_until(done: Callable[[], Any], what: str, within_s: float = WITHIN_S) -
         time.sleep(POLL_S)  # waits for another process; there is no clock to move
 
 
+def spawn(log: Path, *args: str) -> subprocess.Popen[bytes]:
+    """Start a command of ours in a process of its own."""
+    with log.open("ab") as out:
+        return subprocess.Popen([sys.executable, "-m", "deltawire", *args], stdout=out, stderr=out)
+
+
+def start_sim(folder: Path, sim_yaml: str = "") -> tuple[subprocess.Popen[bytes], Ready]:
+    """Start both simulated venues; the caller ends the process."""
+    (folder / "sim.yaml").write_text(f"seed: 1\n{sim_yaml}")
+    ready_file = folder / "ready.json"
+    settings = ("--config", str(folder / "sim.yaml"), "--ready-file", str(ready_file))
+    process = spawn(folder / "sim.log", "sim", *settings)
+    try:
+        ready: Ready = wait_until(lambda: read_ready(ready_file), "the simulators are ready")
+    except BaseException:
+        process.kill()
+        raise
+    return process, ready
+
+
+def ask_sim(ready: Ready, path: str, body: dict[str, Any] | None = None) -> Any:
+    """Call the simulators' control URL: GET, or POST of a body."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{ready.control_url}{path}", data)
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
+        return json.load(answer)
+
+
 class Rig:
     """One simulator and, one after the other, the bots that trade on it."""
 
     def __init__(self, folder: Path, sim_yaml: str = "") -> None:
         self.folder = folder
         self._cleanup = ExitStack()
-        (folder / "sim.yaml").write_text(f"seed: 1\n{sim_yaml}")
-        ready_file = folder / "ready.json"
-        self.sim = self._spawn(
-            "sim", "--config", str(folder / "sim.yaml"), "--ready-file", str(ready_file), log=folder / "sim.log"
-        )
-        self.ready: Ready = wait_until(lambda: read_ready(ready_file), "the simulators are ready")
+        self.sim, self.ready = start_sim(folder, sim_yaml)
         self.spread(0)
         (folder / "bot").mkdir()
         self.config, self.socket = write_bot_files(folder / "bot", self.ready, self._cleanup)
@@ -65,12 +88,8 @@ class Rig:
 
     # ---- processes ---------------------------------------------------------------------------------------------
 
-    def _spawn(self, *args: str, log: Path) -> subprocess.Popen[bytes]:
-        with log.open("ab") as out:
-            return subprocess.Popen([sys.executable, "-m", "deltawire", *args], stdout=out, stderr=out)
-
     def start_bot(self) -> None:
-        self.bot = self._spawn("run", "--config", str(self.config), log=self.folder / "bot.log")
+        self.bot = spawn(self.folder / "bot.log", "run", "--config", str(self.config))
         wait_until(lambda: self.status().get("state") == "running", f"the bot runs\n{self.bot_log()}")
 
     def end_bot(self, which: signal.Signals = signal.SIGTERM) -> int:
@@ -92,9 +111,7 @@ class Rig:
         self.control("/faults", {"venue": venue, "kind": kind, "params": params})
 
     def control(self, path: str, body: dict[str, Any]) -> Any:
-        request = urllib.request.Request(f"{self.ready.control_url}{path}", json.dumps(body).encode())
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
-            return json.load(answer)
+        return ask_sim(self.ready, path, body)
 
     # ---- what is seen ------------------------------------------------------------------------------------------
 

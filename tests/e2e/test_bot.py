@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.e2e.rig import Rig, wait_until
+from tests.e2e.rig import Rig, spawn, wait_until
 
 from deltawire.journal.records import OrderIntended, OrderObserved, OrderTimed, RunEnded, TradeClosed
 
@@ -161,7 +161,7 @@ def test_a_partly_filled_leg_is_hedged_for_what_filled(rig: Rig):
 
 def test_a_second_bot_on_the_same_journal_is_refused_in_words(rig: Rig, tmp_path: Path):
     rig.start_bot()
-    second = rig._spawn("run", "--config", str(rig.config), log=tmp_path / "second.log")
+    second = spawn(tmp_path / "second.log", "run", "--config", str(rig.config))
     assert second.wait(timeout=30) == 2
     assert "journal" in (tmp_path / "second.log").read_text()
     assert rig.end_bot() == 0
