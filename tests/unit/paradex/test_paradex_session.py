@@ -41,8 +41,8 @@ async def test_start_arms_cancel_on_disconnect_before_it_is_ready(rig):
     assert rig.venue.ready
     connection = rig.fake.order_connection
     assert connection.armed
-    assert connection.methods == ["auth", "order.cancel_on_disconnect", "subscribe", "subscribe", "subscribe"]
-    assert connection.channels == {"orders.ALL", "fills.ALL", "positions"}
+    assert connection.methods == ["auth", "order.cancel_on_disconnect", *["subscribe"] * 4]
+    assert connection.channels == {"orders.ALL", "fills.ALL", "positions", "tradebusts"}
     assert rig.fake.data_connection.channels == {
         f"{prefix}.{symbol}{suffix}"
         for symbol in (BTC, ETH)

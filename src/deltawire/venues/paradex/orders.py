@@ -21,7 +21,7 @@ from deltawire.core.money import notional_e8, rate_of_e8
 from deltawire.core.types import ClientOrderId, Instrument, Purpose, VenueOrderId
 from deltawire.net.api import HttpFailure, HttpResponse
 from deltawire.venues.contract import ORDERS, Clock, DecodeError, EventLog, PreparedOrder, Refused, VenueSink
-from deltawire.venues.paradex import errors, rest, rpc, sbe
+from deltawire.venues.paradex import busts, errors, rest, rpc, sbe
 from deltawire.venues.paradex.budget import Budgets
 from deltawire.venues.paradex.link import DISTURBED, Link
 from deltawire.venues.paradex.lives import Life, Lives
@@ -32,7 +32,7 @@ from deltawire.venues.paradex.settings import ParadexSettings
 from deltawire.venues.paradex.tokens import TokenKeeper
 
 LINK = ORDERS
-CHANNELS = (rpc.ORDERS, rpc.FILLS, rpc.POSITIONS)
+CHANNELS = (rpc.ORDERS, rpc.FILLS, rpc.POSITIONS, busts.CHANNEL)
 
 
 class OrderDesk:
@@ -293,6 +293,9 @@ class OrderDesk:
 
     def on_channel(self, channel: str, data: msgspec.Raw, received_mono_ns: int) -> None:
         try:
+            if channel == busts.CHANNEL:
+                self._on_bust(busts.decode(data))
+                return
             record = rpc.decode_channel(channel, data)
         except DecodeError as e:
             self._lost_news(str(e))
@@ -321,6 +324,10 @@ class OrderDesk:
             self._log.info("paradex.position", symbol=record.market, size_e8=record.size_e8, status=record.status)
         elif isinstance(record, Account):
             self._log.info("paradex.account", status=record.status, equity_e8=record.account_value_e8)
+
+    def _on_bust(self, bust: busts.Bust) -> None:
+        """Tell a person. The fill stays told; the position the venue now has shows when positions are compared."""
+        self._log.error("paradex.fill_busted", fill_id=bust.fill_id[:60])
 
     def _on_order(self, order: Order) -> None:
         """Tell what an order update says. Older and repeated updates say nothing that the table does not bear."""

@@ -44,8 +44,6 @@ from deltawire.venues.vest.settings import VestSettings
 # The proof is renewed a day before it ends: an expired one would refuse the close of an open pair.
 _RENEW_AHEAD_MS = 86_400_000
 _RENEW_RETRY_S = 30.0
-_REGISTER_PAUSE_S = 10.0  # between registrations asked for by refused calls
-_WATCH_S = 5.0
 _END_KEY_S = 1.0
 
 
@@ -326,7 +324,7 @@ class VestVenue:
     async def _pause_registration(self) -> None:
         """Keep a venue that refuses every key from being asked for a new one at each refusal."""
         since_s = (self._clock.mono_ns() - self._registered_mono_ns) / 1e9
-        await asyncio.sleep(max(_REGISTER_PAUSE_S - since_s, 0))
+        await asyncio.sleep(max(self._settings.register_pause_s - since_s, 0))
 
     def _on_group_changed(self, before: int) -> None:
         """Lead both sockets to the group the account is in now; a listen key belongs to its group."""
@@ -351,7 +349,7 @@ class VestVenue:
 
     async def _watch(self, feed: Feed) -> None:
         while True:
-            await asyncio.sleep(_WATCH_S)
+            await asyncio.sleep(self._settings.channel_silence_s / 2)
             feed.ask_again(self._settings.channel_silence_s)
 
     def _task(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:

@@ -62,6 +62,7 @@ class VestSettings:
     registration_days: int = 7  # as the documents and live use have it; longer is untried
     register_tries: int = 3
     register_retry_s: float = 1.0
+    register_pause_s: float = 10.0  # least time between two registrations that refused calls ask for
 
     def window_ms(self, purpose: Purpose) -> int:
         """Return how long after its signature the venue still takes an order of this purpose."""
