@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from deltawire.config import fields as f
 from deltawire.config.errors import closest
 from deltawire.net.api import PoolSettings
-from deltawire.venues.paradex.settings import OrderClass
+from deltawire.venues.paradex.settings import BookFeed, OrderClass
 from deltawire.venues.vest.settings import PRODUCTION_CONTRACT, OrderStyle
 
 VENUES = ("paradex", "vest")
@@ -83,8 +83,19 @@ class ParadexConfig(Section):
     recv_window_ns: f.RecvWindow = Field(default=1500 * _MS_NS, alias="recv_window_ms")
     # Retail pays no fee, and each of its orders and cancels waits 300 ms at the venue, at most 1000 a day.
     order_class: Annotated[OrderClass, _one_of(OrderClass)] = OrderClass.PRO
+    book_feed: Annotated[BookFeed, _one_of(BookFeed)] = BookFeed.DELTAS
+    sbe: f.Flag = True  # false: the channels' JSON form
     state_poll_ns: f.Seconds = Field(default=5 * _S_NS, alias="state_poll_s")  # how often system/state is read
     release_ahead_ns: f.Seconds = Field(default=60 * _S_NS, alias="release_ahead_s")  # entries stop before 04:30 UTC
+
+    @model_validator(mode="after")
+    def _feed_fits_the_class(self) -> Self:
+        if self.book_feed is BookFeed.INTERACTIVE and self.order_class is not OrderClass.RETAIL:
+            raise f.refusal(
+                "book_feed interactive shows liquidity that only retail orders can take",
+                "write book_feed: deltas, or order_class: retail",
+            )
+        return self
 
 
 class FillPollConfig(Section):

@@ -203,6 +203,8 @@ def _paradex(
         recv_window_ms=venue.recv_window_ns // _MS_NS,
         reply_timeout_s=config.limits.reply_timeout_ns / 1e9,
         order_class=venue.order_class,
+        book_feed=venue.book_feed,
+        sbe=venue.sbe,
         state_poll_s=venue.state_poll_ns / 1e9,
         release_ahead_s=venue.release_ahead_ns // 10**9,
     )

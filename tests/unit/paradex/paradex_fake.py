@@ -97,7 +97,8 @@ class FakeConnection:
         self.channels: set[str] = set()
         self.methods: list[str] = []
         self._closed = asyncio.Event()
-        assert parse_qs(urlsplit(url).query) == {"sbeSchemaId": ["1"], "sbeSchemaVersion": ["2"]}
+        self.is_sbe = bool(urlsplit(url).query)
+        assert parse_qs(urlsplit(url).query) in ({}, {"sbeSchemaId": ["1"], "sbeSchemaVersion": ["2"]})
 
     def send_text(self, payload: bytes) -> None:
         if not self.is_open:
@@ -195,6 +196,7 @@ class FakeParadex:
     refusals: dict[str, str] = field(default_factory=dict)  # REST path -> code to refuse with
     cancelled_by_disconnect: list[str] = field(default_factory=list)
     fee_info: bool = True
+    channels_refused: set[str] = field(default_factory=set)
     headers: dict[str, str] = field(default_factory=dict)  # of every REST answer
     state: str = "ok"
     main_public_key: str = "0x1"
@@ -264,13 +266,15 @@ class FakeParadex:
             self._refuse(connection, request, 40300, "permission denied")
         elif (channel in connection.channels) == (request.method == "subscribe"):
             self._refuse(connection, request, -32600, "already subscribed, or not")
+        elif channel in self.channels_refused:
+            self._refuse(connection, request, -32600, "invalid request", "invalid channel")
         elif request.method == "unsubscribe":
             connection.channels.discard(channel)
             self._answer(connection, request, {"channel": channel})
         else:
             connection.channels.add(channel)
             self._answer(connection, request, {"channel": channel})
-            if channel.startswith("order_book.") and self.snapshots is not None:
+            if channel.startswith("order_book.") and self.snapshots is not None and connection.is_sbe:
                 connection.binary(sbe.encode(self.snapshots(channel.split(".")[1])))
 
     def _on_create(self, connection: FakeConnection, request: rpc.Request, params: rpc.CreateParams) -> None:

@@ -46,7 +46,7 @@ async def test_start_arms_cancel_on_disconnect_before_it_is_ready(rig):
     assert rig.fake.data_connection.channels == {
         f"{prefix}.{symbol}{suffix}"
         for symbol in (BTC, ETH)
-        for prefix, suffix in (("bbo", ""), ("order_book", ".deltas"))
+        for prefix, suffix in (("bbo", ""), ("order_book", ".deltas"), ("markets_summary", ""), ("funding_data", ""))
     }
     assert set(rig.sink.links) == {("market data", True), ("orders", True)}
 

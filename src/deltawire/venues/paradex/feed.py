@@ -3,23 +3,25 @@
 The two channels share one sequence per market. Deltas must be consecutive; a bbo newer than the book is laid over it at
 once, and deltas that trail behind that bbo may then only touch what lies behind its top, which makes the result exact:
 what was better than the newer top is gone by then. A gap, a crossed book or an unreadable frame invalidates the book
-and subscribes anew (I10).
+and subscribes anew (I10). Mark prices and funding go to `facts`, and never stand in the way of a book.
 
 Source: Paradex protocol reference, sections 8 to 10.
 """
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 
 import msgspec
 
 from deltawire.core.book import Book
-from deltawire.venues.contract import MARKET_DATA, Clock, DecodeError, EventLog, VenueSink
-from deltawire.venues.paradex import rpc, sbe
+from deltawire.venues.contract import MARKET_DATA, Clock, DecodeError, EventLog, Refused, VenueSink
+from deltawire.venues.paradex import rpc, sbe, wire_public
+from deltawire.venues.paradex.facts import Facts
 from deltawire.venues.paradex.link import DISTURBED, Link
-from deltawire.venues.paradex.records import Bbo, BookUpdate
+from deltawire.venues.paradex.records import Bbo, BookUpdate, FundingData, Heartbeat, MarketSummary
 from deltawire.venues.paradex.rest import NAME
-from deltawire.venues.paradex.settings import ParadexSettings
+from deltawire.venues.paradex.settings import BookFeed, OrderClass, ParadexSettings
 
 LINK = MARKET_DATA
 WATCH_S = 0.25  # how often silence and lag are looked at; they are measured in seconds
@@ -43,14 +45,18 @@ class MarketFeed:
     """Owns the market data link's content. The session makes the link and hands it over in `attach`."""
 
     def __init__(self, settings: ParadexSettings, *, clock: Clock, log: EventLog) -> None:
+        """Raise ValueError for a book feed that the order class cannot trade on."""
+        if settings.book_feed == BookFeed.INTERACTIVE and settings.order_class is not OrderClass.RETAIL:
+            raise ValueError("book feed interactive shows RPI liquidity, which only Retail orders can take")
         self._settings, self._clock, self._log = settings, clock, log
         self._tracks = {symbol: Track(Book(NAME, symbol)) for symbol in settings.symbols}
         self._sink: VenueSink | None = None
         self._link: Link | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._told_up = False
+        self.facts = Facts(settings.symbols, clock=clock)
         self.unreadable = 0
-        self.skipped = 0
+        self.skipped: Counter[int] = Counter()  # frames of templates nobody here asked for
 
     def attach(self, link: Link, sink: VenueSink) -> None:
         self._link, self._sink = link, sink
@@ -78,6 +84,15 @@ class MarketFeed:
             self._mark_subscribed(track)
             for channel in self._channels(symbol):
                 await self._link.call("subscribe", {"channel": channel})
+            for channel in (rpc.summary_channel(symbol), rpc.funding_channel(symbol)):
+                await self._subscribe_to_fact(self._link, channel)
+
+    async def _subscribe_to_fact(self, link: Link, channel: str) -> None:
+        """Mark price and funding are worth having, not worth the books: without them the feed goes on."""
+        try:
+            await link.call("subscribe", {"channel": channel})
+        except Refused as e:
+            self._log.warning("paradex.channel_refused", channel=channel, reason=str(e))
 
     def on_up(self) -> None:
         assert self._sink is not None
@@ -101,12 +116,21 @@ class MarketFeed:
         self._log.info("paradex.answer_unasked", link=LINK, id=answer.id)
 
     def on_channel(self, channel: str, data: msgspec.Raw, received_mono_ns: int) -> None:
-        del data, received_mono_ns
-        self._log.info("paradex.channel_unasked", channel=channel)
+        try:
+            record = wire_public.decode(channel, data)
+            if record is None:
+                self._log.info("paradex.channel_unasked", channel=channel[:60])
+            else:
+                self._on_record(record, received_mono_ns)
+        except DecodeError as e:
+            self._on_unreadable_frame(str(e))
 
     def on_unreadable(self, reason: str) -> None:
-        del reason  # the link has logged it; text carries no market data here, a lost acknowledgement shows as silence
-        self.unreadable += 1
+        if self._settings.sbe:
+            # The link has logged it; text carries no market data here, a lost acknowledgement shows as silence.
+            self.unreadable += 1
+        else:
+            self._on_unreadable_frame(reason)
 
     def on_binary(self, payload: memoryview, received_mono_ns: int) -> None:
         try:
@@ -116,9 +140,28 @@ class MarketFeed:
             elif template == sbe.BOOK:
                 self._on_book(sbe.decode_book(payload), received_mono_ns)
             else:
-                self.skipped += 1
+                self._on_other(template, payload, received_mono_ns)
         except DecodeError as e:
             self._on_unreadable_frame(str(e))
+
+    def _on_other(self, template: int, payload: memoryview, received_mono_ns: int) -> None:
+        record = sbe.decode(payload)
+        if isinstance(record, MarketSummary | FundingData):
+            self._on_record(record, received_mono_ns)
+        elif not isinstance(record, Heartbeat):
+            self.skipped[template] += 1
+            if self.skipped[template] == 1:
+                self._log.info("paradex.template_skipped", template=template)
+
+    def _on_record(self, record: wire_public.Public, received_mono_ns: int) -> None:
+        if isinstance(record, Bbo):
+            self._on_bbo(record, received_mono_ns)
+        elif isinstance(record, BookUpdate):
+            self._on_book(record, received_mono_ns)
+        elif isinstance(record, MarketSummary):
+            self.facts.on_summary(record, received_mono_ns)
+        else:
+            self.facts.on_funding(record, received_mono_ns)
 
     # ---- frames
 
@@ -142,13 +185,13 @@ class MarketFeed:
         if update.seq < 0:  # it would be taken for "waiting for a snapshot", with a book that looks valid
             raise DecodeError(f"book sequence {update.seq}")
         if update.is_snapshot:
-            if self._settings.book_feed == "snapshot" and update.seq <= track.seq:
+            if self._settings.book_feed != BookFeed.DELTAS and update.seq <= track.seq:
                 return
             self._replace(track, update)
         else:
             if track.seq < 0 or update.seq <= track.seq:
                 return  # waiting for a snapshot, or a repeat
-            if self._settings.deltas_consecutive and update.seq != track.seq + 1:
+            if self._is_consecutive and update.seq != track.seq + 1:
                 track.gaps += 1
                 self._resync(track, f"sequence gap: {update.seq} after {track.seq}")
                 return
@@ -179,7 +222,11 @@ class MarketFeed:
         assert self._sink is not None
         book = track.book
         if not book.valid:
-            self._resync(track, book.why_invalid)
+            if self._settings.book_feed == BookFeed.INTERACTIVE:
+                # RPI orders may cross the book by some bps: not to be traded on, and no frame was lost.
+                self._sink.on_book(book, received_mono_ns)
+            else:
+                self._resync(track, book.why_invalid)
             return
         book.received_mono_ns = received_mono_ns
         book.venue_unix_ns = max(book.venue_unix_ns, venue_unix_ns)
@@ -215,7 +262,7 @@ class MarketFeed:
 
     async def _subscribe_again(self, symbol: str) -> None:
         assert self._link is not None
-        _, channel = self._channels(symbol)
+        channel = self._channels(symbol)[-1]
         for method in ("unsubscribe", "subscribe"):
             try:
                 await self._link.call(method, {"channel": channel})
@@ -248,9 +295,23 @@ class MarketFeed:
         track.subscribed_mono_ns = self._clock.mono_ns()
         track.due_mono_ns = track.subscribed_mono_ns + int(self._settings.first_frame_timeout_s * 1e9)
 
-    def _channels(self, symbol: str) -> tuple[str, str]:
-        snapshots = self._settings.book_feed == "snapshot"
-        return rpc.bbo_channel(symbol), rpc.snapshot_channel(symbol) if snapshots else rpc.deltas_channel(symbol)
+    @property
+    def _is_consecutive(self) -> bool:
+        """Only the unthrottled deltas count on by one."""
+        return self._settings.book_feed == BookFeed.DELTAS and self._settings.deltas_consecutive
+
+    def _channels(self, symbol: str) -> tuple[str, ...]:
+        """Return the channels a market's book is made of, the book's own last.
+
+        bbo leaves RPI orders out, so it cannot be laid over the interactive book.
+        """
+        match self._settings.book_feed:
+            case BookFeed.INTERACTIVE:
+                return (rpc.interactive_channel(symbol),)
+            case BookFeed.SNAPSHOT:
+                return rpc.bbo_channel(symbol), rpc.snapshot_channel(symbol)
+            case _:
+                return rpc.bbo_channel(symbol), rpc.deltas_channel(symbol)
 
 
 def _forget(track: Track) -> None:

@@ -65,6 +65,7 @@ class Link:
         self._owner, self._settings = owner, settings
         self._network, self._clock, self._log = network, clock, log
         self._backoff, self._budget = backoff, budget
+        self._url = f"{settings.ws_url}?{sbe.QUERY}" if settings.sbe else settings.ws_url
         self._socket: _Socket | None = None
         self._lost = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -128,7 +129,9 @@ class Link:
         self._socket = socket
         try:
             socket.connection = await self._network.connect_ws(
-                f"{self._settings.ws_url}?{sbe.QUERY}", socket, timeout_s=self._settings.connect_timeout_s
+                self._url,
+                socket,
+                timeout_s=self._settings.connect_timeout_s,
             )
             self.opened_mono_ns = self.heard_mono_ns = self._clock.mono_ns()
             await self._owner.handshake()

@@ -47,6 +47,19 @@ def snapshot_channel(market: str, rate: str = "50ms") -> str:
     return f"order_book.{market}.snapshot@15@{rate}"
 
 
+def interactive_channel(market: str, rate: str = "50ms") -> str:
+    """Return the channel of the top 15 levels with RPI orders, throttled."""
+    return f"order_book.{market}.interactive@15@{rate}"
+
+
+def summary_channel(market: str) -> str:
+    return f"markets_summary.{market}"
+
+
+def funding_channel(market: str) -> str:
+    return f"funding_data.{market}"
+
+
 def trades_channel(market: str) -> str:
     return f"trades.{market}"
 

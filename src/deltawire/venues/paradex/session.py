@@ -20,6 +20,7 @@ from deltawire.venues.contract import (
     Capabilities,
     Clock,
     EventLog,
+    MarketState,
     OpenOrder,
     OrderReport,
     PositionReport,
@@ -95,7 +96,16 @@ class ParadexVenue:
     def entry_block(self, symbol: str) -> str:
         if not self._started or self._desk is None:
             return "not started"
-        return self._health.block() or self._desk.block(symbol) or self._budgets.entry_block(self._clock.mono_ns())
+        return (
+            self._health.block()
+            or self._desk.block(symbol)
+            or self._budgets.entry_block(self._clock.mono_ns())
+            or self._feed.facts.band_block(self._instruments[symbol], self._feed.book(symbol))
+        )
+
+    def market_state(self, symbol: str) -> MarketState | None:
+        """Return mark price and funding, with the system's state as the status; None before the venue has told them."""
+        return self._feed.facts.state(symbol, self._health.state)
 
     async def start(self, sink: VenueSink) -> None:
         """Read the rules, authenticate and open both sockets. Raises, with everything closed again, when it cannot."""

@@ -1,7 +1,7 @@
 """Settings of the Paradex adapter, each with its reason."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 
 from deltawire.core.secret import Secret
 
@@ -11,6 +11,14 @@ class OrderClass(Enum):
 
     PRO = "pro"  # no delay, Pro fees, large order budget
     RETAIL = "retail"  # 300 ms on each order and cancel, no fee, 1000 orders a day; may take RPI orders
+
+
+class BookFeed(StrEnum):
+    """Which order-book channel the books are made of."""
+
+    DELTAS = "deltas"  # every change, a snapshot first; bbo on top
+    SNAPSHOT = "snapshot"  # the top 15 levels, whole, every 50 ms; bbo on top
+    INTERACTIVE = "interactive"  # as snapshot, with the RPI orders that only Retail orders can take; no bbo
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +46,8 @@ class ParadexSettings:
     token_refresh_s: float = 180.0  # a token lives 300 s; the venue suggests renewing after 180
     auth_expiration_s: int = 1_800  # of the signed auth request: the venue's own default
 
-    # "deltas": every change, a snapshot first. "snapshot": the top 15 levels, whole, every 50 ms.
-    book_feed: str = "deltas"
+    sbe: bool = True  # False: the JSON form of the channels, for an environment that still serves it
+    book_feed: BookFeed = BookFeed.DELTAS
     # A delta must be the last sequence plus one (the 2024 spec, still what the unthrottled channel does).
     deltas_consecutive: bool = True
     first_frame_timeout_s: float = 5.0  # an acknowledged subscription can stay silent: then it is made again
