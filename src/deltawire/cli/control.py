@@ -1,4 +1,4 @@
-"""`deltawire status | pause | resume | flatten | stop`: one question to the running bot, its answer in words."""
+"""The commands that talk to the running bot (status, pause, arm, kill, ...): one question, its answer in words."""
 
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from deltawire.config import load_config
 _SAID = {
     "pause": "paused: no new entries; open trades go on to their end",
     "resume": "resumed: entries are allowed again",
+    "arm": "armed: the halt is lifted; entries are allowed again",
+    "kill": "killed: every open trade is being closed, and nothing is opened until `deltawire arm`, restarts included",
     "flatten": "flattening: no new entries, every open trade is being closed; see `deltawire status`",
     "stop": "stopping: entries end, what is open is closed and confirmed with the venues, then the bot exits",
 }

@@ -85,6 +85,18 @@ def resume(config: Config = CONFIG, socket: Socket = None, *, as_json: Json = Fa
 
 
 @app.command()
+def arm(config: Config = CONFIG, socket: Socket = None, *, as_json: Json = False) -> None:
+    """Lift a halt (kill, loss limit, alarm, unclean end) after you have looked: entries are allowed again."""
+    _tell("arm", config, socket, as_json=as_json)
+
+
+@app.command()
+def kill(config: Config = CONFIG, socket: Socket = None, *, as_json: Json = False) -> None:
+    """Close every open trade now and allow no more, restarts included, until `deltawire arm`."""
+    _tell("kill", config, socket, as_json=as_json)
+
+
+@app.command()
 def flatten(config: Config = CONFIG, socket: Socket = None, *, as_json: Json = False) -> None:
     """Pause, and close every open trade now."""
     _tell("flatten", config, socket, as_json=as_json)

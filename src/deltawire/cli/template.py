@@ -109,10 +109,18 @@ pairs:
     funding_bps: 0             # expected funding over the hold; negative is received
     basis_bps: 0               # Paradex quotes USD, Vest USDC: what the difference may cost
     margin_bps: 0              # safety margin for slippage
+    layers: 1                  # entries that may be open together, each closed by itself
+    layer_step_bps: 5          # each further one needs so much more edge than the one before
+    leg_order: both            # both at once, or harder_first: the thinner side alone, the other for what it filled
 
 limits:                        # every order passes these; closing and hedging are never held up by entry limits
   order_notional_max_usd: $order_notional_max_usd
-  daily_loss_max_usd: $daily_loss_max_usd
+  daily_loss_max_usd: $daily_loss_max_usd    # at it entries stop and what is open is closed; so at the next two
+  drawdown_max_usd: 1000       # from the highest result of this journal
+  liquidation_bps_min: 500     # a position nearer to its liquidation price than this closes its pair
+  inventory_max_usd: 100000    # notional on one venue, all pairs together
+  free_margin_bps_min: 1000    # free collateral of equity on each venue, under which nothing is opened
+  edge_bps_max: 300            # an edge beyond this is a wrong book, not a gift
   open_pairs_max: 1
   orders_per_minute_max: 120
   quote_age_ms_max:            # an older book allows no entry

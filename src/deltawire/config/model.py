@@ -32,6 +32,16 @@ class Mode(Enum):
     LIVE = "live"
 
 
+class LegOrder(Enum):
+    BOTH = "both"  # both legs in one call
+    HARDER_FIRST = "harder_first"  # the thinner side alone, the other for what it filled
+
+
+class ArmAfterUnclean(Enum):
+    MANUAL = "manual"  # after an unclean end a person says `deltawire arm` before anything is opened
+    AUTO = "auto"
+
+
 class LogFormat(Enum):
     HUMAN = "human"
     JSON = "json"
@@ -156,6 +166,9 @@ class PairConfig(Section):
     funding_e8: f.SignedBps = Field(default=0, alias="funding_bps")  # expected over the hold; negative is received
     basis_e8: f.SignedBps = Field(default=0, alias="basis_bps")  # USD/USDC
     margin_e8: f.Bps = Field(default=0, alias="margin_bps")
+    layers: f.OneTo10 = 1  # entries that may be open together, each a trade of its own
+    layer_step_e8: f.Bps = Field(default=5 * 10**4, alias="layer_step_bps")  # each further one needs so much more edge
+    leg_order: Annotated[LegOrder, _one_of(LegOrder)] = LegOrder.BOTH
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
@@ -190,6 +203,11 @@ class LimitsConfig(Section):
 
     order_notional_max_e8: f.Usd = Field(alias="order_notional_max_usd")
     daily_loss_max_e8: f.Usd = Field(alias="daily_loss_max_usd")
+    drawdown_max_e8: f.Usd = Field(default=10**6 * 10**8, alias="drawdown_max_usd")  # from the highest result
+    inventory_max_e8: f.Usd = Field(default=10**6 * 10**8, alias="inventory_max_usd")  # notional on one venue
+    edge_max_e8: f.Bps = Field(default=300 * 10**4, alias="edge_bps_max")  # beyond it the book is wrong
+    free_margin_min_e8: f.Bps = Field(default=1000 * 10**4, alias="free_margin_bps_min")  # of equity, to open
+    liquidation_min_e8: f.Bps = Field(default=500 * 10**4, alias="liquidation_bps_min")  # nearer, the pair is closed
     open_pairs_max: f.OneTo100
     orders_per_minute_max: f.OneTo10000 = 120
     quote_age_ns_max: Annotated[dict[str, f.PositiveMs], BeforeValidator(_ages)] = Field(
@@ -227,6 +245,7 @@ class LogConfig(Section):
 
 class BotConfig(Section):
     mode: Annotated[Mode, _one_of(Mode)] = Mode.PAPER
+    arm_after_unclean: Annotated[ArmAfterUnclean, _one_of(ArmAfterUnclean)] = ArmAfterUnclean.MANUAL
     venues: VenuesConfig
     pairs: Annotated[tuple[PairConfig, ...], Field(min_length=1, max_length=100)]
     limits: LimitsConfig

@@ -18,6 +18,8 @@ class PairRules:
     funding_e8, basis_e8, margin_e8: expected funding over the hold, USD/USDC basis, and slippage margin,
     each taken off the edge. slippage_e8: how far past the walked price an order's cap may lie.
     emergency_e8: the wider, still finite cap of repairs' last resort, unwinds and forced closes.
+    layers_max: entries into the pair that may be open together, each a trade of its own; every further one needs
+    layer_step_e8 more edge than the one before. harder_leg_first: send the thinner side alone, the other after it.
     """
 
     pair_id: str
@@ -36,6 +38,9 @@ class PairRules:
     hold_ns_max: int
     repairs_max: int
     unhedged_ns_max: int
+    layers_max: int = 1
+    layer_step_e8: int = 0
+    harder_leg_first: bool = False
 
     @property
     def lot_e8(self) -> int:
@@ -74,6 +79,12 @@ def opening(rules: PairRules, books: tuple[Book, Book], buy_leg: int, size_e8: i
     # The exit is expected at exit_spread, so its cost belongs to the edge of the entry.
     costs_e8 = rules.fees_round_trip_e8 + rules.exit_spread_e8 + rules.funding_e8 + rules.basis_e8 + rules.margin_e8
     return Opportunity(buy_leg, size_e8, spread_e8, spread_e8 - costs_e8, buy.worst_price_e8, sell.worst_price_e8)
+
+
+def harder_leg(books: tuple[Book, Book], buy_leg: int) -> int:
+    """Return the leg whose best price has less size behind it: the one more likely to be gone."""
+    buy, sell = books[buy_leg].asks, books[1 - buy_leg].bids
+    return buy_leg if not buy or (sell and buy[0][1] <= sell[0][1]) else 1 - buy_leg
 
 
 def closing_spread_e8(books: tuple[Book, Book], buy_leg: int, size_e8: int) -> int | None:

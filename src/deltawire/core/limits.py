@@ -29,6 +29,19 @@ class Limits:
     venue_age_ns_max: int  # by the venue's own stamp, where it has one
     book_spread_e8_max: int
     price_cap_e8_max: int  # how far a cap may lie from the book it was made from, as a rate
+    edge_e8_max: int  # an edge beyond this is a wrong book, not a gift
+    drawdown_e8_max: int  # from the highest realised result of the journal
+    inventory_e8_max: int  # notional on one venue, all pairs together
+    free_margin_e8_min: int  # free collateral over equity on each venue, as a rate: under it nothing is opened
+    liquidation_e8_min: int  # distance of a liquidation price from the market, as a rate: nearer, the pair is closed
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a venue last said of our account, in 1e-8 of its settlement asset."""
+
+    equity_e8: int
+    free_e8: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,9 @@ class Gate:
     sent_mono_ns: deque[int] = field(default_factory=deque)
     halted: str = ""  # why entries are off for good; "" while they are not
     lost_today_e8: int = 0  # realised loss of closed trades since the day began, positive is lost
+    result_e8: int = 0  # realised over the whole journal
+    result_peak_e8: int = 0
+    accounts: dict[str, Account] = field(default_factory=dict)  # by venue; a venue not read yet is not in it
 
     def approve(self, request: OrderRequest, reference_price_e8: int, now_mono_ns: int) -> Approved | Refusal:
         """Check one order. reference_price_e8: the price its cap was made from, 0 when there is none.
@@ -73,6 +89,43 @@ class Gate:
     def halt(self, why: str) -> None:
         """Latch: no entry until a person starts the bot anew. Exits go on (I8)."""
         self.halted = self.halted or why
+
+    def release(self) -> None:
+        """Undo a halt: a person looked, and said go on."""
+        self.halted = ""
+
+    def count_result(self, pnl_e8: int) -> None:
+        """Account for a closed trade."""
+        self.lost_today_e8 -= pnl_e8
+        self.result_e8 += pnl_e8
+        self.result_peak_e8 = max(self.result_peak_e8, self.result_e8)
+
+    def loss_refusal(self) -> Refusal | None:
+        """Say which loss limit is reached, if one is: then entries stop and what is open is closed."""
+        if self.lost_today_e8 >= self.limits.daily_loss_e8_max:
+            return Refusal("daily_loss", f"lost {self.lost_today_e8}e-8 today, limit {self.limits.daily_loss_e8_max}")
+        down_e8 = self.result_peak_e8 - self.result_e8
+        if down_e8 >= self.limits.drawdown_e8_max:
+            return Refusal("drawdown", f"{down_e8}e-8 under the peak, limit {self.limits.drawdown_e8_max}")
+        return None
+
+    def inventory_refusal(self, venue: str, held_e8: int, added_e8: int) -> Refusal | None:
+        """Refuse an entry that would take a venue's inventory past its limit. Notionals, unsigned."""
+        if held_e8 + added_e8 <= self.limits.inventory_e8_max:
+            return None
+        text = f"{venue}: {held_e8 + added_e8}e-8 with this entry, limit {self.limits.inventory_e8_max}"
+        return Refusal("inventory", text)
+
+    def edge_refusal(self, edge_e8: int) -> Refusal | None:
+        if edge_e8 <= self.limits.edge_e8_max:
+            return None
+        return Refusal("edge_sanity", f"an edge of {edge_e8 // BPS_E8} bps is a wrong book, not a gift")
+
+    def _margin_refusal(self) -> Refusal | None:
+        for venue, account in self.accounts.items():
+            if account.free_e8 * E8 < account.equity_e8 * self.limits.free_margin_e8_min or account.equity_e8 <= 0:
+                return Refusal("margin", f"{venue}: {account.free_e8}e-8 free of {account.equity_e8}e-8")
+        return None
 
     def _size_refusal(self, request: OrderRequest) -> Refusal | None:
         if request.size_e8 <= 0:
@@ -111,8 +164,9 @@ class Gate:
             return Refusal("halted", self.halted)
         if open_pairs >= self.limits.open_pairs_max:
             return Refusal("open_pairs", f"{open_pairs} pairs open, limit {self.limits.open_pairs_max}")
-        if self.lost_today_e8 >= self.limits.daily_loss_e8_max:
-            return Refusal("daily_loss", f"lost {self.lost_today_e8}e-8 today, limit {self.limits.daily_loss_e8_max}")
+        refusal = self.loss_refusal() or self._margin_refusal()
+        if refusal is not None:
+            return refusal
         for book in books:
             refusal = self._book_refusal(book, now_mono_ns, now_unix_ns)
             if refusal is not None:
@@ -139,3 +193,10 @@ def reference_price_e8(book: Book, side: Side) -> int:
     """Return the best price an aggressor on this side would meet, 0 when the book shows none."""
     levels = book.asks if side is Side.BUY else book.bids
     return levels[0][0] if levels else 0
+
+
+def is_near_liquidation(limits: Limits, price_e8: int, liquidation_e8: int) -> bool:
+    """Whether the market is nearer to a position's liquidation price than allowed. 0: the venue names none."""
+    if not liquidation_e8 or not price_e8:
+        return False
+    return abs(price_e8 - liquidation_e8) * E8 < price_e8 * limits.liquidation_e8_min

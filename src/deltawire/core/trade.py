@@ -129,6 +129,7 @@ class Trade:
     lot_e8: int  # net delta under it is dust; see lot_at
     buy_leg: int
     opened_mono_ns: int
+    opened_unix_ns: int
     entry_spread_e8: int  # detected when the entry was decided
     entry_edge_e8: int
     phase: Phase = ENTERING
@@ -136,6 +137,8 @@ class Trade:
     legs: dict[ClientOrderId, int] = field(default_factory=dict)
     exit_spread_e8: int | None = None  # detected when the exit was decided
     exit_reason: str = ""
+    first_leg: int | None = None  # the leg sent alone at first, by policy; None: both at once
+    external_e8: list[int] = field(default_factory=lambda: [0, 0])  # changes of position nobody ordered, by leg
     held_since_mono_ns: int = 0
     exit_from_e8: tuple[int, int] = (0, 0)  # positions when the close began
     unhedged_since_mono_ns: int = 0  # 0 while hedged
@@ -162,6 +165,11 @@ class Trade:
         self.orders[client_id] = apply(self.orders[client_id], event)
         self._watch_delta(now_mono_ns)
 
+    def adjust(self, leg: int, size_e8: int, now_mono_ns: int) -> None:
+        """Count a change of a leg's position that no order of ours made: a liquidation, a bust, a hand on the venue."""
+        self.external_e8[leg] += size_e8
+        self._watch_delta(now_mono_ns)
+
     def want_exit(self, reason: str, books: tuple[Book, Book], *, forced: bool = False) -> None:
         """Ask for a close. From HOLDING (or STUCK) the next `advance` sends it; before that it waits for the entry."""
         if not self.exit_reason or forced:
@@ -175,8 +183,8 @@ class Trade:
     # ---- what it shows -----------------------------------------------------------------------------------------
 
     def position_e8(self, leg: int) -> int:
-        """Return the signed position of a leg by what filled."""
-        return sum(
+        """Return the signed position of a leg: what filled, and what others did to it."""
+        return self.external_e8[leg] + sum(
             order.request.side.sign * order.filled_e8
             for client_id, order in self.orders.items()
             if self.legs[client_id] == leg
@@ -228,13 +236,20 @@ class Trade:
     # ---- deciding ----------------------------------------------------------------------------------------------
 
     def open(self, found: Opportunity) -> list[Command]:
-        """Return both entry orders."""
+        """Return the entry orders: both, or by policy the harder leg's alone.
+
+        After a first leg alone, the second is what the lagging leg misses: its size is what filled, its cap the edge
+        that is left.
+        """
         sell_leg = 1 - self.buy_leg
         slip_e8 = self.rules.slippage_e8
-        return [
+        places = [
             self._place(self.buy_leg, Side.BUY, found.size_e8, found.buy_worst_e8, slip_e8, Purpose.ENTRY),
             self._place(sell_leg, Side.SELL, found.size_e8, found.sell_worst_e8, slip_e8, Purpose.ENTRY),
         ]
+        if self.first_leg is None:
+            return list(places)
+        return [place for place in places if place.leg == self.first_leg]
 
     def advance(self, books: tuple[Book, Book], ready: tuple[bool, bool], now_mono_ns: int) -> list[Command]:
         """Return what to do next; nothing while an order is unfinished, a retry is paced, or all is well.
@@ -312,7 +327,8 @@ class Trade:
     ) -> Finding | None:
         """Decide between asking the lagging leg again and giving back the leading one."""
         lag = self._lagging
-        if self.exit_reason or self.repairs >= self.rules.repairs_max:
+        allowed = self.rules.repairs_max + (self.first_leg is not None)
+        if self.exit_reason or self.repairs >= allowed:
             return Finding.EXCESS
         if not ready[lag]:
             # Its venue may be back in a moment; half the time bound is left for the unwind.

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from deltawire.config.model import BotConfig, LogFormat, LogLevel, PairConfig
+from deltawire.config.model import ArmAfterUnclean, BotConfig, LogFormat, LogLevel, PairConfig
 from deltawire.config.secrets import BotSecrets
 from deltawire.core.edge import PairRules
 from deltawire.core.types import Instrument
@@ -21,7 +21,7 @@ from deltawire.engine.clock import SystemClock
 from deltawire.engine.control import Command, ControlServer, SocketInUse
 from deltawire.engine.ids import run_id
 from deltawire.engine.recovery import read_back
-from deltawire.engine.rules import UnusableRules, limits_of, never_after_ns, pair_rules
+from deltawire.engine.rules import UnusableRules, limits_of, pair_rules
 from deltawire.engine.snapshot import status
 from deltawire.journal.log import JournalLog
 from deltawire.journal.segments import JournalError, read
@@ -137,9 +137,6 @@ class _Stop:
 
 
 def _commands(bot: Bot, stop: _Stop) -> dict[str, Command]:
-    async def flatten() -> dict[str, object]:
-        return {"flat": await bot.flatten("flatten"), "state": bot.state}
-
     def end() -> dict[str, object]:
         stop.ask("stop")
         return {"state": "stopping"}
@@ -148,7 +145,9 @@ def _commands(bot: Bot, stop: _Stop) -> dict[str, Command]:
         "status": lambda: status(bot),
         "pause": bot.pause,
         "resume": bot.resume,
-        "flatten": flatten,
+        "arm": bot.arm,
+        "kill": bot.kill,
+        "flatten": lambda: bot.close_all("flatten"),
         "stop": end,
     }
 
@@ -159,8 +158,8 @@ def _settings(config: BotConfig) -> BotSettings:
     return BotSettings(
         limits=limits_of(config),
         pairs=tuple(_plan(pair, config) for pair in config.pairs),
-        never_after_ns=never_after_ns(config),
         simulated=hosts <= _LOOPBACK,
+        arm_itself=config.arm_after_unclean is ArmAfterUnclean.AUTO,
         config_digest=hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16],
     )
 

@@ -13,20 +13,26 @@ from deltawire.core.book import Book
 from deltawire.core.edge import PairRules
 from deltawire.core.events import FilledTotal, FillSeen, OrderEvent
 from deltawire.core.limits import Gate, Limits
+from deltawire.core.money import notional_e8
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId, Instrument
-from deltawire.engine.gateway import Gateway, Outgoing
+from deltawire.engine.desk import Desk
+from deltawire.engine.gateway import LEG_NAMES, Gateway, Outgoing
 from deltawire.engine.ids import IdMaker, is_ours
 from deltawire.engine.positions import Positions
 from deltawire.engine.recorder import Recorder
 from deltawire.engine.recovery import Recovered, is_unsettled, rebuild
 from deltawire.engine.registry import LiveOrder, Registry
 from deltawire.engine.resolver import Doubtful, Resolver
-from deltawire.engine.trader import Desk, PairTrader
+from deltawire.engine.trader import PairTrader
+from deltawire.engine.watch import UNREADABLE, Watcher
 from deltawire.journal.log import JournalLog
 from deltawire.journal.records import (
+    Armed,
+    Halted,
     OrderTimed,
     PairConfigured,
+    PositionAdjusted,
     PositionRow,
     PositionsChecked,
     RunEnded,
@@ -37,10 +43,9 @@ from deltawire.journal.records import (
     observed,
 )
 from deltawire.observe.latency import log_order_latency
-from deltawire.venues.contract import Clock, EventLog, PreparedOrder, Refused, Venue
+from deltawire.venues.contract import Clock, EventLog, PreparedOrder, Venue
 
 TICK_S = 0.01  # retries, time limits and missing news are looked after this often; the hot path does not wait for it
-CHECK_EVERY_S = 30.0
 # Vest shows a position some 200 to 500 ms after its fill: a difference counts once it has lasted this long.
 AGREE_WITHIN_S = 5.0
 AGREE_POLL_S = 0.25
@@ -67,9 +72,10 @@ class PairPlan:
 class BotSettings:
     limits: Limits
     pairs: tuple[PairPlan, ...]
-    never_after_ns: int
     simulated: bool
     config_digest: str
+    watch_every_s: float = 5.0
+    arm_itself: bool = True  # trade at once even after an unclean end; else a person arms it first
 
 
 class Bot:
@@ -92,10 +98,14 @@ class Bot:
         self.traders: list[PairTrader] = []
         self.positions = Positions(recovered.positions)
         self.registry = Registry()
-        self.gate = Gate(settings.limits, lost_today_e8=recovered.lost_today_e8)
+        self.gate = Gate(
+            settings.limits,
+            lost_today_e8=recovered.lost_today_e8,
+            result_e8=recovered.result_e8,
+            result_peak_e8=recovered.result_peak_e8,
+        )
         self.recorder = Recorder(journal, log)
         self.resolver = Resolver(
-            never_after_ns=settings.never_after_ns,
             clock=clock,
             log=log,
             on_news=self.on_order,
@@ -112,7 +122,8 @@ class Bot:
         self._untimed: dict[ClientOrderId, int] = {}  # finished, unanswered: when to stop waiting for the answer
         self._by_book: dict[tuple[str, str], PairTrader] = {}
         self._tick: asyncio.TimerHandle | None = None
-        self._check: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._halted_told = ""
 
     # ---- life --------------------------------------------------------------------------------------------------
 
@@ -132,18 +143,29 @@ class Bot:
         differing = [row for row in rows if not row.agree]
         if differing:
             raise CannotStart("; ".join(_difference(row) for row in differing) + _REMEDY)
-        self.state = "running"
-        self._set_entries(on=True)
-        self._check = asyncio.get_running_loop().create_task(self._check_regularly())
-        self._log.info("bot.trading", run_id=self.run_id, pairs=len(self.traders))
+        self.watcher = self._make_watcher()
+        self._watching = asyncio.get_running_loop().create_task(self.watcher.run())
+        disarmed = self._recovered.halted or self._unclean_reason()
+        if disarmed:
+            self.gate.halt(disarmed)
+            self.state = "disarmed"
+            self._log.warning("bot.disarmed", reason=disarmed, remedy="look, then: deltawire arm")
+        else:
+            self.state = "running"
+        self._set_entries(on=not disarmed)
+        self._log.info("bot.trading", run_id=self.run_id, pairs=len(self.traders), armed=not disarmed)
+
+    def _unclean_reason(self) -> str:
+        unclean = self._recovered.unclean_before and not self.settings.arm_itself
+        return "the run before this one did not end clean" if unclean else ""
 
     async def stop(self, reason: str) -> bool:
         """Stop entries, close everything, compare with the venues, write the end. True when flat and agreed."""
         self.state = "stopping"
         self._set_entries(on=False)
         self._log.info("bot.stopping", reason=reason)
-        if self._check is not None:
-            self._check.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
         await self.flatten(reason)
         flat, agree = await self._confirm_end()
         if self._tick is not None:
@@ -169,11 +191,29 @@ class Bot:
     async def abort(self) -> None:
         """End after a start that failed: nothing was opened, so nothing is closed."""
         self.state = "stopping"
+        if self._watching is not None:
+            self._watching.cancel()
         if self._tick is not None:
             self._tick.cancel()
         await self.resolver.close()
         await asyncio.gather(*(venue.close() for venue in self.venues.values()))
         await self.recorder.close()
+
+    def arm(self) -> dict[str, Any]:
+        """Lift a halt: a person looked. Pauses stay."""
+        self.gate.release()
+        self._halted_told = ""
+        self.recorder.later(Armed(unix_ns=self.clock.unix_ns()))
+        self._log.warning("bot.armed")
+        if self.state == "disarmed":
+            self.state = "running"
+        self._set_entries(on=self.state == "running")
+        return {"state": self.state}
+
+    def kill(self) -> dict[str, Any]:
+        """Close everything and allow nothing more, in this run and the next, until a person arms the bot."""
+        self.gate.halt("killed by a person")
+        return self.close_all("kill") | {"halted": self.gate.halted}
 
     def pause(self) -> dict[str, Any]:
         self._set_entries(on=False)
@@ -187,13 +227,18 @@ class Bot:
         self._set_entries(on=self.state == "running")
         return {"state": self.state, "halted": self.gate.halted}
 
-    async def flatten(self, reason: str) -> bool:
-        """Close every pair. Entries stay off. True when all are flat in time."""
+    def close_all(self, reason: str) -> dict[str, Any]:
+        """Begin to close every pair; entries stay off until `resume`."""
         self._set_entries(on=False)
         if self.state == "running":
             self.state = "paused"
         for trader in self.traders:
             trader.want_exit(reason)
+        return {"state": self.state}
+
+    async def flatten(self, reason: str) -> bool:
+        """Close every pair, and wait for it. True when all are flat in time."""
+        self.close_all(reason)
         return await self._until(lambda: all(trader.is_idle for trader in self.traders), FLATTEN_WITHIN_S)
 
     # ---- VenueSink ---------------------------------------------------------------------------------------------
@@ -225,14 +270,14 @@ class Bot:
 
     # ---- what the traders ask for ------------------------------------------------------------------------------
 
-    def _on_order_made(self, trader: PairTrader, out: Outgoing, prepared: PreparedOrder) -> None:
+    def _on_order_made(self, pair_index: int, out: Outgoing, prepared: PreparedOrder) -> None:
         request = out.request
         doubtful = Doubtful(
             request.client_id, out.venue, request.instrument.symbol, prepared.correlator, self.clock.mono_ns()
         )
-        self.registry.add(LiveOrder(trader, doubtful, out.stamps))
+        self.registry.add(LiveOrder(self.traders[pair_index], doubtful, out.stamps))
 
-    def _on_doubt(self, _trader: PairTrader, client_id: ClientOrderId) -> None:
+    def _on_doubt(self, client_id: ClientOrderId) -> None:
         order = self.registry.get(client_id)
         if order is not None:
             self._log.warning("order.in_doubt", client_id=client_id, venue=order.doubtful.venue.name)
@@ -245,7 +290,7 @@ class Bot:
 
     def _on_trade_closed(self, closed: TradeClosed) -> None:
         self.closed.append(closed)
-        self.gate.lost_today_e8 -= closed.pnl_e8
+        self.gate.count_result(closed.pnl_e8)
         self._log.info(
             "trade.closed",
             trade_id=closed.trade_id,
@@ -324,6 +369,7 @@ class Bot:
             on_filled=self.positions.on_filled,
             on_trade_closed=self._on_trade_closed,
             open_pairs=lambda: sum(not trader.is_idle for trader in self.traders),
+            inventory_e8=self._inventory_e8,
         )
         for index, plan in enumerate(self.settings.pairs):
             venues = (self.venues[plan.legs[0][0]], self.venues[plan.legs[1][0]])
@@ -338,15 +384,14 @@ class Bot:
         by_pair = {trader.rules.pair_id: trader for trader in self.traders}
         for remains in self._recovered.open_trades:
             trader = by_pair.get(remains.pair_id)
-            if trader is None or not trader.is_idle:
+            if trader is None or len(trader.dealer.open) >= trader.rules.layers_max:
                 raise CannotStart(
                     f"the journal holds open trade {remains.trade_id} of pair {remains.pair_id}, which this "
                     "configuration cannot take over; configure that pair again and start, and it will be closed or kept"
                 )
             trade = rebuild(remains, trader.rules, self.clock.mono_ns())
-            opened_unix_ns = remains.opened.unix_ns if remains.opened else remains.intents[0].unix_ns
             self._ids.resume(remains.trade_id, len(remains.intents))
-            trader.adopt(trade, opened_unix_ns)
+            trader.adopt(trade)
             self._log.warning("trade.recovered", trade_id=remains.trade_id, doubtful=len(trade.in_doubt))
             for intent in remains.intents:
                 client_id = ClientOrderId(intent.client_id)
@@ -374,23 +419,78 @@ class Bot:
         self._tick = asyncio.get_running_loop().call_later(TICK_S, self._on_tick)
         for trader in self.traders:
             trader.on_timer()
+        if self.gate.halted != self._halted_told:
+            self._tell_halt()
         if self._untimed:
             self._time_overdue(self.clock.mono_ns())
 
-    async def _check_regularly(self) -> None:
-        while True:
-            await asyncio.sleep(CHECK_EVERY_S)
-            if not all(trader.is_idle or trader.is_holding for trader in self.traders):
-                continue  # positions move: they are compared when they rest
-            try:
-                rows = await self.compare("timer")
-            except (OSError, TimeoutError, ValueError, Refused) as e:
-                self._log.warning("positions.unreadable", reason=str(e))
-                continue
-            for row in rows:
-                if not row.agree:
-                    self.gate.halt(_difference(row))
-                    self._log.error("positions.differ", reason=_difference(row))
+    def _make_watcher(self) -> Watcher:
+        return Watcher(
+            gate=self.gate,
+            positions=self.positions,
+            traders=self.traders,
+            venues=list(self.venues.values()),
+            every_s=self.settings.watch_every_s,
+            log=self._log,
+            on_checked=self._on_checked,
+            on_changed=self._on_position_changed,
+            on_danger=self._on_danger,
+            on_loss=self._on_loss,
+        )
+
+    def _on_checked(self, rows: list[PositionRow]) -> None:
+        self.recorder.later(PositionsChecked(when="timer", rows=rows, unix_ns=self.clock.unix_ns()))
+
+    def _on_position_changed(self, trader: PairTrader, leg: int, change_e8: int) -> None:
+        """Count what somebody else did to a leg, then close the pair, not the leg."""
+        instrument = trader.rules.legs[leg]
+        reason = f"{instrument.venue} {instrument.symbol} changed by {change_e8 / 1e8:g} without an order of ours"
+        self._log.error("position.changed", pair=trader.rules.pair_id, reason=reason)
+        self.gate.halt(reason)
+        trade = trader.trade
+        if trade is None:
+            return  # nothing of ours is on: the owner's own business, and entries are off
+        self.recorder.later(
+            PositionAdjusted(
+                trade_id=trade.trade_id,
+                leg=LEG_NAMES[leg],
+                venue=instrument.venue,
+                symbol=instrument.symbol,
+                size_e8=change_e8,
+                reason=reason,
+                unix_ns=self.clock.unix_ns(),
+            )
+        )
+        self.positions.adjust(instrument.venue, instrument.symbol, change_e8)
+        trade.adjust(leg, change_e8, self.clock.mono_ns())
+        trader.want_exit("position_changed")
+
+    def _on_danger(self, trader: PairTrader, reason: str) -> None:
+        self._log.error("margin.danger", pair=trader.rules.pair_id, reason=reason)
+        self.gate.halt(reason)
+        trader.want_exit("liquidation_distance")
+
+    def _on_loss(self, reason: str) -> None:
+        if not self.gate.halted:
+            self._log.error("loss.limit", reason=reason)
+        self.gate.halt(reason)
+        for trader in self.traders:
+            trader.want_exit("loss_limit")
+
+    def _inventory_e8(self, venue: str) -> int:
+        """Return the unsigned notional held on a venue, at the middle of each book."""
+        held = self.positions.held(venue)
+        return sum(
+            notional_e8(book.mid_e8(), abs(held[book.symbol]))
+            for trader in self.traders
+            for book in trader.books
+            if book.venue == venue and book.symbol in held
+        )
+
+    def _tell_halt(self) -> None:
+        """Write a new halt to the journal: the next run must know it."""
+        self._halted_told = self.gate.halted
+        self.recorder.later(Halted(reason=self.gate.halted, unix_ns=self.clock.unix_ns()))
 
     async def compare(self, when: When) -> list[PositionRow]:
         """Compare positions with the venues, giving them time to show the last fills; journal the outcome."""
@@ -410,7 +510,7 @@ class Bot:
         try:
             await self._cancel_strays()
             rows = await self.compare("shutdown")
-        except (OSError, TimeoutError, ValueError, Refused) as e:
+        except UNREADABLE as e:
             self._log.error("positions.unreadable", reason=str(e))
             return False, False
         for row in rows:

@@ -17,6 +17,14 @@ class Positions:
         key = (request.instrument.venue, request.instrument.symbol)
         self._sizes[key] = self._sizes.get(key, 0) + request.side.sign * size_e8
 
+    def adjust(self, venue: str, symbol: str, size_e8: int) -> None:
+        """Count a change that no order of ours made."""
+        self._sizes[venue, symbol] = self.of(venue, symbol) + size_e8
+
+    def held(self, venue: str) -> dict[str, int]:
+        """Return the signed sizes held on a venue by symbol, zeros left out."""
+        return {symbol: size_e8 for (name, symbol), size_e8 in self._sizes.items() if name == venue and size_e8}
+
     def of(self, venue: str, symbol: str) -> int:
         return self._sizes.get((venue, symbol), 0)
 

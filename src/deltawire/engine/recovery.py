@@ -12,8 +12,11 @@ from deltawire.core.order import IllegalTransition, Order, OrderState, apply
 from deltawire.core.trade import EXITING, Trade, lot_at
 from deltawire.core.types import ClientOrderId, OrderRequest, Purpose, Side, TradeId
 from deltawire.journal.records import (
+    Armed,
+    Halted,
     OrderIntended,
     OrderObserved,
+    PositionAdjusted,
     Record,
     RunEnded,
     RunStarted,
@@ -35,6 +38,7 @@ class Remains:
     intents: list[OrderIntended] = field(default_factory=list)
     news: dict[str, list[OrderObserved]] = field(default_factory=dict)
     closed: TradeClosed | None = None
+    adjusted: list[PositionAdjusted] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -42,7 +46,10 @@ class Recovered:
     """The journal, read once. positions: signed sum of fills by (venue, symbol)."""
 
     unclean_before: bool = False
+    halted: str = ""  # why a person must arm the bot first; "" when nobody need
     lost_today_e8: int = 0
+    result_e8: int = 0  # realised by all closed trades
+    result_peak_e8: int = 0
     positions: dict[tuple[str, str], int] = field(default_factory=dict)
     trades: dict[str, Remains] = field(default_factory=dict)
     open_trades: list[Remains] = field(default_factory=list)
@@ -58,29 +65,50 @@ def read_back(records: Iterable[Record], now_unix_ns: int) -> Recovered:
                 found.unclean_before = True
             case RunEnded(clean=clean):
                 found.unclean_before = not clean
-            case OrderIntended():
-                remains = _remains(found, record)
-                remains.intents.append(record)
-                trade_of_order[record.client_id] = remains
+            case Halted(reason=reason):
+                found.halted = found.halted or reason
+            case Armed():
+                found.halted = ""
             case OrderObserved(client_id=client_id) if client_id in trade_of_order:
                 trade_of_order[client_id].news.setdefault(client_id, []).append(record)
-            case TradeOpened():
-                _remains(found, record).opened = record
-            case TradeClosed():
-                _remains(found, record).closed = record
+            case OrderIntended() | TradeOpened() | TradeClosed() | PositionAdjusted():
+                remains = _take(found, record)
+                if isinstance(record, OrderIntended):
+                    trade_of_order[record.client_id] = remains
             case _:
                 pass
+    _sum_up(found, now_unix_ns)
+    return found
+
+
+def _sum_up(found: Recovered, now_unix_ns: int) -> None:
     for remains in found.trades.values():
         _count(remains, found)
         if remains.closed is None and remains.intents:
             found.open_trades.append(remains)
-        elif remains.closed is not None and remains.closed.closed_unix_ns // DAY_NS == now_unix_ns // DAY_NS:
-            found.lost_today_e8 -= remains.closed.pnl_e8
-    return found
+    closed = [remains.closed for remains in found.trades.values() if remains.closed is not None]
+    for trade in sorted(closed, key=lambda trade: trade.closed_unix_ns):
+        found.result_e8 += trade.pnl_e8
+        found.result_peak_e8 = max(found.result_peak_e8, found.result_e8)
+        if trade.closed_unix_ns // DAY_NS == now_unix_ns // DAY_NS:
+            found.lost_today_e8 -= trade.pnl_e8
 
 
-def _remains(found: Recovered, record: OrderIntended | TradeOpened | TradeClosed) -> Remains:
-    return found.trades.setdefault(record.trade_id, Remains(TradeId(record.trade_id), record.pair_id))
+def _take(found: Recovered, record: OrderIntended | TradeOpened | TradeClosed | PositionAdjusted) -> Remains:
+    """Put a record to its trade."""
+    # Only intents and openings name the pair; the other two never come first.
+    pair_id = "" if isinstance(record, PositionAdjusted) else record.pair_id
+    remains = found.trades.setdefault(record.trade_id, Remains(TradeId(record.trade_id), pair_id))
+    match record:
+        case OrderIntended():
+            remains.intents.append(record)
+        case TradeOpened():
+            remains.opened = record
+        case TradeClosed():
+            remains.closed = record
+        case PositionAdjusted():
+            remains.adjusted.append(record)
+    return remains
 
 
 def rebuild(remains: Remains, rules: PairRules, now_mono_ns: int) -> Trade:
@@ -94,6 +122,8 @@ def rebuild(remains: Remains, rules: PairRules, now_mono_ns: int) -> Trade:
         lot_e8=lot_at(rules, first.cap_price_e8),
         buy_leg=0 if buys_on_a else 1,
         opened_mono_ns=now_mono_ns,
+        opened_unix_ns=remains.opened.unix_ns if remains.opened else first.unix_ns,
+        first_leg=_first_leg(remains.opened),
         entry_spread_e8=remains.opened.detected_spread_rate_e8 if remains.opened else 0,
         entry_edge_e8=remains.opened.detected_edge_rate_e8 if remains.opened else 0,
     )
@@ -102,10 +132,16 @@ def rebuild(remains: Remains, rules: PairRules, now_mono_ns: int) -> Trade:
         trade.add(leg, _request(intent, rules))
         order = _fold(trade.orders[ClientOrderId(intent.client_id)], remains)
         trade.orders[order.request.client_id] = order if order.is_final else apply(order, InDoubt("the bot was away"))
+    for change in remains.adjusted:
+        trade.external_e8[0 if change.leg == "a" else 1] += change.size_e8
     if any(intent.purpose == "exit" for intent in remains.intents):
         trade.phase = EXITING
         trade.exit_reason, trade.forced = "recovered", True
     return trade
+
+
+def _first_leg(opened: TradeOpened | None) -> int | None:
+    return None if opened is None or opened.first_leg == "both" else "ab".index(opened.first_leg)
 
 
 def _request(intent: OrderIntended, rules: PairRules) -> OrderRequest:
@@ -137,6 +173,9 @@ def _count(remains: Remains, found: Recovered) -> None:
         filled_e8 = filled_by_records(intent, remains.news.get(intent.client_id, []))
         key = (intent.venue, intent.symbol)
         found.positions[key] = found.positions.get(key, 0) + Side(intent.side).sign * filled_e8
+    for change in remains.adjusted:
+        key = (change.venue, change.symbol)
+        found.positions[key] = found.positions.get(key, 0) + change.size_e8
 
 
 def filled_by_records(intent: OrderIntended, news: list[OrderObserved]) -> int:

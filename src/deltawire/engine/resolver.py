@@ -15,6 +15,9 @@ from deltawire.venues.contract import Clock, EventLog, OrderReport, Refused, Ven
 # A look-up costs the venue's read budget, so the wait doubles; the first comes at once because a leg may be alone.
 WAIT_S_FIRST = 0.05
 WAIT_S_MAX = 2.0
+# An order unknown to its venue this long after its receive window has closed will never be there.
+NEVER_MARGIN_NS = 500_000_000
+_MS_NS = 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +35,11 @@ class Resolver:
     def __init__(
         self,
         *,
-        never_after_ns: int,
         clock: Clock,
         log: EventLog,
         on_news: Callable[[ClientOrderId, OrderEvent], None],
         is_settled: Callable[[ClientOrderId], bool],
     ) -> None:
-        """never_after_ns: age past which an order unknown to its venue will never be there."""
-        self._never_after_ns = never_after_ns
         self._clock, self._log = clock, log
         self._on_news, self._is_settled = on_news, is_settled
         self._tasks: dict[ClientOrderId, asyncio.Task[None]] = {}
@@ -84,7 +84,8 @@ class Resolver:
             self._log.warning("order.look_up_failed", client_id=order.client_id, reason=str(e))
             return []
         if report is None:
-            return [NotFound()] if asked_ns - order.intended_mono_ns > self._never_after_ns else []
+            never_after_ns = order.venue.capabilities.recv_window_ms * _MS_NS + NEVER_MARGIN_NS
+            return [NotFound()] if asked_ns - order.intended_mono_ns > never_after_ns else []
         return _news(report)
 
 

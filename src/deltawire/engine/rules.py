@@ -1,6 +1,6 @@
 """From settings and the venues' own rules to what core works with. The only place where config meets core."""
 
-from deltawire.config.model import BotConfig, PairConfig
+from deltawire.config.model import BotConfig, LegOrder, PairConfig
 from deltawire.core.edge import PairRules
 from deltawire.core.limits import Limits
 from deltawire.core.money import ceil_to, floor_to, format_e8
@@ -9,8 +9,6 @@ from deltawire.core.types import Instrument
 # A book stamped by its venue further back than this is stale even if it arrived just now. Wide, because the two clocks
 # may differ by tens of milliseconds and the check must not cry wolf.
 VENUE_AGE_NS_MAX = 5_000_000_000
-# An order unknown to its venue this long after its receive window has closed will never be there.
-NEVER_MARGIN_NS = 500_000_000
 
 
 class UnusableRules(Exception):
@@ -28,12 +26,12 @@ def limits_of(config: BotConfig) -> Limits:
         venue_age_ns_max=VENUE_AGE_NS_MAX,
         book_spread_e8_max=limits.book_spread_max_e8,
         price_cap_e8_max=limits.emergency_e8,
+        edge_e8_max=limits.edge_max_e8,
+        drawdown_e8_max=limits.drawdown_max_e8,
+        inventory_e8_max=limits.inventory_max_e8,
+        free_margin_e8_min=limits.free_margin_min_e8,
+        liquidation_e8_min=limits.liquidation_min_e8,
     )
-
-
-def never_after_ns(config: BotConfig) -> int:
-    venues = config.venues
-    return max(venues.paradex.recv_window_ns, venues.vest.recv_window_ns) + NEVER_MARGIN_NS
 
 
 def pair_rules(pair: PairConfig, config: BotConfig, legs: tuple[Instrument, Instrument]) -> PairRules:
@@ -74,4 +72,7 @@ def pair_rules(pair: PairConfig, config: BotConfig, legs: tuple[Instrument, Inst
         hold_ns_max=pair.hold_ns_max,
         repairs_max=config.limits.repairs_max,
         unhedged_ns_max=config.limits.unhedged_ns_max,
+        layers_max=pair.layers,
+        layer_step_e8=pair.layer_step_e8,
+        harder_leg_first=pair.leg_order is LegOrder.HARDER_FIRST,
     )

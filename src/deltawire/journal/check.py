@@ -14,6 +14,7 @@ from deltawire.journal.records import (
     InstrumentLoaded,
     OrderIntended,
     OrderObserved,
+    PositionAdjusted,
     PositionsChecked,
     Record,
     RunEnded,
@@ -112,6 +113,7 @@ class _Checker:
         self._closed: dict[str, TradeClosed] = {}
         self._step_e8: dict[tuple[str, str], int] = {}
         self._last_check: PositionsChecked | None = None
+        self._adjusted: list[PositionAdjusted] = []  # changes nobody ordered: they count as the trade's, not as fills
         self._told: set[tuple[str, str]] = set()
         self._seq = 0
 
@@ -126,6 +128,8 @@ class _Checker:
                 self._on_trade_closed(record)
             case InstrumentLoaded():
                 self._step_e8[record.venue, record.symbol] = record.size_step_e8
+            case PositionAdjusted():
+                self._adjusted.append(record)
             case PositionsChecked():
                 self._on_positions_checked(record)
             case RunStarted():
@@ -272,7 +276,7 @@ class _Checker:
     def _check_legs(self, closed: TradeClosed, orders: list[_Order]) -> None:
         for name, dust_e8 in (("a", closed.dust_a_e8), ("b", closed.dust_b_e8)):
             leg = [order for order in orders if order.intent.leg == name]
-            left_e8 = sum(order.sign * order.filled_e8 for order in leg)
+            left_e8 = sum(order.sign * order.filled_e8 for order in leg) + self._external_e8(closed.trade_id, name)
             where = f"trade {closed.trade_id} leg {name}"
             if left_e8 != dust_e8:
                 told = f"{format_e8(dust_e8)} named as dust"
@@ -333,13 +337,19 @@ class _Checker:
             legs = {"a": closed.dust_a_e8, "b": closed.dust_b_e8}
             for name, dust_e8 in legs.items():
                 orders = [o for o in self._by_trade.get(trade_id, []) if o.intent.leg == name]
-                left_e8 = sum(o.sign * o.filled_e8 for o in orders)
+                left_e8 = sum(o.sign * o.filled_e8 for o in orders) + self._external_e8(trade_id, name)
                 if left_e8 != dust_e8 and closed.outcome != "stuck":
                     self._broken("I5", f"trade {trade_id} leg {name} was filled after its end: {format_e8(left_e8)} on")
+
+    def _external_e8(self, trade_id: str, leg: str) -> int:
+        return sum(change.size_e8 for change in self._adjusted if (change.trade_id, change.leg) == (trade_id, leg))
 
     def _positions(self) -> dict[tuple[str, str], int]:
         positions: dict[tuple[str, str], int] = {}
         for order in self._orders.values():
             key = (order.intent.venue, order.intent.symbol)
             positions[key] = positions.get(key, 0) + order.sign * order.filled_e8
+        for change in self._adjusted:
+            key = (change.venue, change.symbol)
+            positions[key] = positions.get(key, 0) + change.size_e8
         return positions

@@ -121,7 +121,10 @@ class Projector:
             case InstrumentLoaded():
                 self._insert("instruments", seq=seq, **_fields(record))
             case TradeOpened():
-                self._insert("trades", seq=seq, run_id=self._run_id, state="", state_reason="", **_fields(record))
+                fields = _fields(
+                    record, "first_leg", "layer"
+                )  # policy: in the log for research, no question asks for it
+                self._insert("trades", seq=seq, run_id=self._run_id, state="", state_reason="", **fields)
             case TradeStateChanged():
                 self._update("trades", "trade_id", record.trade_id, state=record.state, state_reason=record.reason)
             case TradeClosed():

@@ -131,6 +131,7 @@ class TradeOpened(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     detected_spread_rate_e8: (sell price - buy price) over their mid, executable for the size, before any cost.
     detected_edge_rate_e8: what was left of it after all costs; the entry threshold was compared with this.
+    first_leg: the leg sent alone at first by policy, or "both". layer: entries of the pair that were open already.
     """
 
     trade_id: str
@@ -140,6 +141,8 @@ class TradeOpened(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     detected_spread_rate_e8: int
     detected_edge_rate_e8: int
     unix_ns: int
+    first_leg: Literal["both", "a", "b"] = "both"
+    layer: int = 0
 
 
 class TradeStateChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -170,6 +173,31 @@ class TradeClosed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     dust_b_e8: int
     opened_unix_ns: int
     closed_unix_ns: int
+
+
+class PositionAdjusted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A venue's position changed without an order of ours, and the trade now counts with it. size_e8: signed change."""
+
+    trade_id: str
+    leg: Leg
+    venue: str
+    symbol: str
+    size_e8: int
+    reason: str
+    unix_ns: int
+
+
+class Halted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Entries are off until a person says otherwise, in this run and in the next ones."""
+
+    reason: str
+    unix_ns: int
+
+
+class Armed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A person allowed entries again."""
+
+    unix_ns: int
 
 
 class PositionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,7 +236,10 @@ Record = (
     | TradeOpened
     | TradeStateChanged
     | TradeClosed
+    | PositionAdjusted
     | PositionsChecked
+    | Halted
+    | Armed
     | RunEnded
 )
 

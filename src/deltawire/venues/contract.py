@@ -108,11 +108,12 @@ class OrderReport:
 
 @dataclass(frozen=True, slots=True)
 class PositionReport:
-    """Signed position at the venue: positive is long."""
+    """Signed position at the venue: positive is long. liquidation_price_e8: 0 where the venue names none."""
 
     symbol: str
     size_e8: int
     entry_price_e8: int
+    liquidation_price_e8: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,11 @@ LIMITS = Limits(
     venue_age_ns_max=5 * 10**9,
     book_spread_e8_max=200_000,
     price_cap_e8_max=500_000,
+    edge_e8_max=10_000_000,
+    drawdown_e8_max=40 * E8,
+    inventory_e8_max=10_000 * E8,
+    free_margin_e8_min=10_000_000,
+    liquidation_e8_min=5_000_000,
 )
 EXITS = (Purpose.EXIT, Purpose.REPAIR, Purpose.UNWIND)
 

@@ -46,6 +46,7 @@ class Driver:
             lot_at(self.rules, 60_000 * E8),
             found.buy_leg,
             self.now,
+            0,
             found.spread_e8,
             found.edge_e8,
         )

@@ -67,6 +67,9 @@ class FakeVenue:
         self.is_final: set[ClientOrderId] = set()
         self.lost: set[ClientOrderId] = set()  # never reached the venue
         self.unreachable = False
+        self.liquidated_e8 = 0  # what others did to the position
+        self.liquidation_price_e8 = 0
+        self.free_e8 = 10**12
         self.blocked = ""  # why no entry may be made
         self.on_submit: Callable[[PreparedOrder], None] = lambda _prepared: None
         self._instrument, self._clock = instrument, clock
@@ -115,13 +118,13 @@ class FakeVenue:
         return OrderReport(VenueOrderId("v"), is_final, filled_e8, notional_e8(price_e8, filled_e8), 1, "")
 
     async def positions(self) -> list[PositionReport]:
-        return [PositionReport(self._instrument.symbol, self.position_e8, 60_000 * E8)]
+        return [PositionReport(self._instrument.symbol, self.position_e8, 60_000 * E8, self.liquidation_price_e8)]
 
     async def open_orders(self) -> list[OpenOrder]:
         return []
 
     async def balance(self) -> BalanceReport:
-        return BalanceReport(10**12, 10**12)
+        return BalanceReport(10**12, self.free_e8)
 
     async def close(self) -> None:
         self.closed, self.ready = True, False
@@ -130,7 +133,7 @@ class FakeVenue:
 
     @property
     def position_e8(self) -> int:
-        return sum(
+        return self.liquidated_e8 + sum(
             self.orders[client_id].request.side.sign * size_e8
             for client_id, size_e8 in self.filled.items()
             if client_id in self.orders

@@ -17,8 +17,10 @@ from deltawire.core.types import Purpose, Side
 from deltawire.engine.bot import Bot, BotSettings, CannotStart, PairPlan
 from deltawire.engine.recovery import Recovered, read_back
 from deltawire.engine.snapshot import status
+from deltawire.journal.check import check_journal
 from deltawire.journal.log import JournalLog, JournalUnwritable
 from deltawire.journal.records import (
+    Halted,
     OrderIntended,
     OrderObserved,
     PositionsChecked,
@@ -41,6 +43,11 @@ LIMITS = Limits(
     venue_age_ns_max=5 * 10**9,
     book_spread_e8_max=200_000,
     price_cap_e8_max=500_000,
+    edge_e8_max=10_000_000,
+    drawdown_e8_max=1_000 * E8,
+    inventory_e8_max=10_000 * E8,
+    free_margin_e8_min=10_000_000,
+    liquidation_e8_min=5_000_000,
 )
 
 
@@ -69,7 +76,7 @@ class World:
         self.journal: FullDisk
         self.bot: Bot
 
-    async def begin(self, recovered: Recovered | None = None, **changes: object) -> Bot:
+    async def begin(self, recovered: Recovered | None = None, *, arm_itself: bool = True, **changes: object) -> Bot:
         self.journal = FullDisk(self.folder)
         self.runs += 1
         plan = PairPlan(
@@ -79,7 +86,7 @@ class World:
             lambda legs: replace(rules(**changes), legs=legs),
         )
         self.bot = Bot(
-            BotSettings(LIMITS, (plan,), 1_000 * MS, simulated=True, config_digest="d"),
+            BotSettings(LIMITS, (plan,), simulated=True, config_digest="d", watch_every_s=3600, arm_itself=arm_itself),
             [self.paradex, self.vest],
             self.journal,
             recovered or Recovered(),
@@ -95,7 +102,7 @@ class World:
         self.bot.recorder.flush()
         self.bot._tick.cancel()  # type: ignore[union-attr]  # a dead process has no timers
         await self.bot.resolver.close()
-        self.bot._check.cancel()  # type: ignore[union-attr]
+        self.bot._watching.cancel()  # type: ignore[union-attr]
         self.bot.recorder._sync_timer.cancel()  # type: ignore[union-attr]
         self.journal.close()
         return read_back(self.records(), self.clock.unix_ns())
@@ -229,7 +236,7 @@ async def test_an_order_the_venue_never_saw_is_believed_lost_only_after_its_wind
     world.paradex.lose(lost)
     world.vest.fill(world.vest.last.client_id)
     await world.until(lambda: len(world.paradex.orders) == 2)
-    assert world.clock.now_ns - sent_ns > bot.settings.never_after_ns
+    assert world.clock.now_ns - sent_ns > 1_000 * MS
     assert world.paradex.last.purpose is Purpose.REPAIR
     world.paradex.fill(world.paradex.last.client_id)
     assert status(bot)["pairs"][0]["state"] == "holding"
@@ -393,3 +400,149 @@ async def test_a_pair_held_too_long_is_closed(world: World):
     world.paradex.fill(world.paradex.last.client_id)
     world.vest.fill(world.vest.last.client_id)
     await world.until(lambda: world.paradex.last.purpose is Purpose.EXIT)
+
+
+def _fill_both(world: World) -> None:
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.fill(world.vest.last.client_id)
+
+
+async def test_layers_are_entered_at_growing_edges_and_closed_one_by_one(world: World):
+    bot = await world.begin(layers_max=2, layer_step_e8=250_000)
+    world.enter()
+    _fill_both(world)
+    world.spread(35)
+    assert len(world.paradex.orders) == 1, "the second layer wants 25 bps more"
+    world.spread(45)
+    assert len(world.paradex.orders) == 2
+    world.spread(60)
+    assert len(world.paradex.orders) == 2, "nothing is added while a layer is moving"
+    _fill_both(world)
+    world.spread(90)
+    assert len(world.paradex.orders) == 2, "two is the most"
+    assert bot.positions.of("paradex", PARADEX.symbol) == 2 * SIZE_E8
+    world.spread(0)
+    exits = [prepared.request for prepared in world.paradex.orders.values()][2:]
+    assert [order.size_e8 for order in exits] == [SIZE_E8, SIZE_E8]
+    for venue in (world.paradex, world.vest):
+        for client_id in list(venue.orders)[2:]:
+            venue.fill(client_id)
+    assert await bot.stop("test")
+    assert [closed.outcome for closed in world.of(TradeClosed)] == ["closed", "closed"]
+    assert [opened.layer for opened in world.of(TradeOpened)] == [0, 1]
+
+
+async def test_by_policy_the_harder_leg_goes_first_and_the_other_for_what_it_filled(world: World):
+    bot = await world.begin(harder_leg_first=True, repairs_max=0)
+    world.enter()
+    assert (len(world.paradex.orders), len(world.vest.orders)) == (1, 0), "equal depth: the bought leg"
+    world.paradex.fill(world.paradex.last.client_id, SIZE_E8 // 2)
+    assert (world.vest.last.side, world.vest.last.size_e8) == (Side.SELL, SIZE_E8 // 2)
+    world.vest.fill(world.vest.last.client_id)
+    assert status(bot)["pairs"][0]["state"] == "holding"
+    [opened] = world.of(TradeOpened)
+    assert opened.first_leg == "a"
+
+
+async def test_a_position_that_shrinks_by_itself_closes_the_pair_not_the_leg(world: World):
+    bot = await world.begin()
+    world.enter()
+    _fill_both(world)
+    world.paradex.liquidated_e8 = -SIZE_E8 // 2
+    await bot.watcher.round()
+    assert not bot.gate.halted, "once is not believed"
+    await bot.watcher.round()
+    assert "without an order of ours" in bot.gate.halted
+    assert (world.vest.last.purpose, world.vest.last.size_e8) == (Purpose.UNWIND, SIZE_E8 // 2)
+    world.vest.fill(world.vest.last.client_id)
+    assert world.paradex.last.purpose is world.vest.last.purpose is Purpose.EXIT
+    assert world.paradex.last.size_e8 == world.vest.last.size_e8 == SIZE_E8 // 2
+    _fill_both(world)
+    assert await bot.stop("test")
+    assert (world.paradex.position_e8, world.vest.position_e8) == (0, 0)
+    assert check_journal(world.folder) == []
+
+
+async def test_a_position_near_liquidation_closes_the_pair(world: World):
+    bot = await world.begin()
+    world.enter()
+    _fill_both(world)
+    world.vest.liquidation_price_e8 = 61_000 * E8
+    await bot.watcher.round()
+    assert world.paradex.last.purpose is world.vest.last.purpose is Purpose.EXIT
+    assert "liquidation" in bot.gate.halted
+
+
+async def test_too_little_free_margin_stops_entries(world: World):
+    bot = await world.begin()
+    world.vest.free_e8 = 10**12 // 20
+    await bot.watcher.round()
+    world.enter()
+    assert not world.paradex.orders
+    assert status(bot)["pairs"][0]["last_refusal"] == "margin"
+
+
+async def test_after_an_unclean_end_nothing_is_opened_until_a_person_arms_the_bot(world: World):
+    await world.begin()
+    world.enter()
+    _fill_both(world)
+    bot = await world.begin(await world.crash(), arm_itself=False)
+    assert bot.state == "disarmed"
+    world.spread(0)
+    assert world.paradex.last.purpose is Purpose.EXIT, "what is open is managed and closed"
+    _fill_both(world)
+    sent = len(world.paradex.orders)
+    world.enter()
+    assert len(world.paradex.orders) == sent
+    assert bot.arm()["state"] == "running"
+    world.enter()
+    assert len(world.paradex.orders) == sent + 1
+
+
+async def test_a_kill_latches_over_restarts(world: World):
+    bot = await world.begin()
+    world.enter()
+    _fill_both(world)
+    assert bot.kill()["halted"]
+    assert world.paradex.last.purpose is Purpose.EXIT
+    _fill_both(world)
+    bot.resume()
+    sent = len(world.paradex.orders)
+    world.enter()
+    assert len(world.paradex.orders) == sent, "resume does not lift a kill"
+    await world.until(lambda: bool(world.of(Halted)))
+    bot = await world.begin(await world.crash())
+    assert bot.state == "disarmed"
+    world.enter()
+    assert len(world.paradex.orders) == sent
+    bot.arm()
+    await asyncio.sleep(0)
+    bot = await world.begin(await world.crash())
+    assert bot.state == "running"
+
+
+async def test_the_inventory_of_a_venue_is_bounded(world: World):
+    await world.begin(layers_max=10)
+    for bps in (30, 31, 32, 33, 34, 35, 36, 37, 38, 39):
+        world.spread(bps)
+        _fill_both(world)
+    held_e8 = world.paradex.position_e8
+    assert held_e8 * 60_000 <= LIMITS.inventory_e8_max < (held_e8 + 7 * SIZE_E8) * 60_000
+    world.spread(45)
+    assert world.paradex.position_e8 == held_e8
+
+
+async def test_an_edge_too_good_to_be_true_is_left_alone(world: World):
+    bot = await world.begin()
+    world.spread(1_500)
+    assert not world.paradex.orders
+    assert status(bot)["pairs"][0]["last_refusal"] == "edge_sanity"
+
+
+async def test_a_loss_limit_closes_what_is_open(world: World):
+    bot = await world.begin()
+    world.enter()
+    _fill_both(world)
+    bot.gate.count_result(-LIMITS.daily_loss_e8_max)
+    await bot.watcher.round()
+    assert world.paradex.last.purpose is Purpose.EXIT

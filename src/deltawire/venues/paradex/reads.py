@@ -44,7 +44,11 @@ class Reads:
 
     async def positions(self) -> list[PositionReport]:
         records = rest.read_positions(await self.call(rest.positions))
-        return [PositionReport(p.market, p.size_e8, p.entry_price_e8) for p in records if p.size_e8]
+        return [
+            PositionReport(p.market, p.size_e8, p.entry_price_e8, p.liquidation_price_e8 or 0)
+            for p in records
+            if p.size_e8
+        ]
 
     async def open_orders(self) -> list[OpenOrder]:
         orders, _ = rest.read_orders(await self.call(rest.open_orders))

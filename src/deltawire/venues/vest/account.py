@@ -266,7 +266,8 @@ def _position(row: wire.Position) -> PositionReport:
     size_e8 = _e8(row.size)
     if size_e8 < 0:
         raise DecodeError(f"position {row.symbol}: size {row.size} is negative, want isLong for the sign")
-    return PositionReport(row.symbol, size_e8 if row.is_long else -size_e8, _e8(row.entry_price))
+    liquidation_e8 = _e8(row.liq_price) if row.liq_price else 0
+    return PositionReport(row.symbol, size_e8 if row.is_long else -size_e8, _e8(row.entry_price), liquidation_e8)
 
 
 def _open_order(row: wire.OrderRow) -> OpenOrder:

@@ -1,0 +1,251 @@
+"""Carries the open trades of one pair to their end: sends what they ask for, tells them the news, settles accounts.
+
+It decides nothing: core.trade does. Nothing here awaits. The trader of the pair opens trades; this brings them home.
+"""
+
+from dataclasses import dataclass
+
+from deltawire.core.book import Book
+from deltawire.core.edge import PairRules
+from deltawire.core.events import InDoubt, OrderEvent
+from deltawire.core.limits import reference_price_e8
+from deltawire.core.order import UNKNOWN, IllegalTransition, Order
+from deltawire.core.stamps import OrderStamps
+from deltawire.core.trade import CLOSED, HOLDING, Command, PhaseChanged, Place, Trade
+from deltawire.core.types import ClientOrderId, OrderRequest, Purpose
+from deltawire.engine.desk import Desk
+from deltawire.engine.gateway import Outgoing
+from deltawire.journal.records import Outcome, TradeClosed, TradeStateChanged
+from deltawire.venues.contract import PreparedOrder, Venue
+
+# An immediate order that is neither finished nor in doubt after this long has lost its news: it is read instead.
+NEWS_OVERDUE_NS = 3_000_000_000
+# Fill prices may come after the fills' total; the trade's account waits this long before they are read.
+PRICES_OVERDUE_NS = 1_000_000_000
+# Finished trades still listened to: a fill told late must find its trade. Far more than can be late at once.
+CLOSED_KEPT = 64
+
+
+@dataclass(slots=True)
+class _Unpriced:
+    """A closed trade whose account waits for the prices of its fills."""
+
+    trade: Trade
+    since_mono_ns: int
+
+
+class Dealer:
+    """The open and the lately closed trades of one pair."""
+
+    def __init__(
+        self, index: int, rules: PairRules, venues: tuple[Venue, Venue], books: tuple[Book, Book], desk: Desk
+    ) -> None:
+        self.index, self.rules, self.venues, self.books = index, rules, venues, books
+        self.open: list[Trade] = []  # oldest first
+        self._desk = desk
+        self._closed: list[Trade] = []
+        self._unpriced: list[_Unpriced] = []
+        self._sent_mono_ns: dict[ClientOrderId, int] = {}
+        self._is_sending = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is open and every account is settled."""
+        return not self.open and not self._unpriced
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether every open trade is a hedged pair that nothing is being done about."""
+        return all(trade.phase is HOLDING and not trade.exit_reason for trade in self.open)
+
+    def order_state(self, client_id: ClientOrderId) -> Order | None:
+        trade = self._trade_of(client_id)
+        return None if trade is None else trade.orders[client_id]
+
+    # ---- doing -------------------------------------------------------------------------------------------------
+
+    def begin(self, trade: Trade, commands: list[Command], received_ns: int, decoded_ns: int) -> bool:
+        """Send a trade's first orders. False when the gate held them back: then the trade never was."""
+        self.open.append(trade)
+        if self._carry_out(trade, commands, received_ns, decoded_ns):
+            return True
+        self.open.remove(trade)
+        return False
+
+    def advance(self, trade: Trade, received_ns: int = 0) -> None:
+        """Take a trade's next step, if it has one now. received_ns: of the frame that caused it, 0 for none."""
+        now_ns = self._desk.clock.mono_ns()
+        ready = (self.venues[0].ready, self.venues[1].ready)
+        commands = trade.advance(self.books, ready, now_ns)
+        if commands:
+            self._carry_out(trade, commands, received_ns, now_ns)
+        if trade.phase is CLOSED and not trade.unfinished and trade in self.open:
+            self._finish(trade, now_ns)
+
+    def on_order(self, client_id: ClientOrderId, event: OrderEvent) -> None:
+        """Apply news of one of this pair's orders and take the next step."""
+        trade = self._trade_of(client_id)
+        if trade is None:
+            self._desk.log.warning("order.unknown", client_id=client_id, news=type(event).__name__)
+            return
+        now_ns = self._desk.clock.mono_ns()
+        before_e8 = trade.orders[client_id].filled_e8
+        try:
+            trade.on_order(client_id, event, now_ns)
+        except IllegalTransition as e:
+            self._desk.gate.halt(str(e))
+            self._desk.log.error("order.illegal", client_id=client_id, reason=str(e))
+            return
+        order = trade.orders[client_id]
+        if order.filled_e8 != before_e8:
+            self._desk.on_filled(order.request, order.filled_e8 - before_e8)
+        if order.state is UNKNOWN:
+            self._desk.on_doubt(client_id)
+        if trade in self._closed and (trade.position_e8(0) or trade.position_e8(1)):
+            self._reopen(trade)
+        # Not inside the writes of one step: the other leg has not left yet.
+        if not self._is_sending:
+            self.advance(trade)
+
+    def on_timer(self, now_ns: int) -> None:
+        """Look after retries, time limits and missing news."""
+        for trade in tuple(self.open):
+            self._ask_for_overdue_news(trade, now_ns)
+            held_ns = now_ns - trade.held_since_mono_ns
+            if trade.phase is HOLDING and not trade.exit_reason and held_ns > self.rules.hold_ns_max:
+                trade.want_exit("max_hold", self.books, forced=True)
+            self.advance(trade)
+        if self._unpriced:
+            self._settle_prices(now_ns)
+
+    # ---- carrying out ------------------------------------------------------------------------------------------
+
+    def _carry_out(self, trade: Trade, commands: list[Command], received_ns: int, decoded_ns: int) -> bool:
+        """Send the orders among the commands first, then write down the rest. False when an order was held back."""
+        places = [command for command in commands if isinstance(command, Place)]
+        sent = not places or self._send(trade, places, received_ns, decoded_ns)
+        for command in commands:
+            if isinstance(command, PhaseChanged):
+                self._tell_phase(trade, command)
+            elif not isinstance(command, Place):
+                self._desk.log.error("trade.alarm", trade_id=trade.trade_id, reason=command.text)
+                self._desk.gate.halt(command.text)
+        return sent
+
+    def _tell_phase(self, trade: Trade, change: PhaseChanged) -> None:
+        desk = self._desk
+        desk.recorder.later(
+            TradeStateChanged(
+                trade_id=trade.trade_id,
+                state=change.phase.value,
+                reason=trade.exit_reason or change.reason,
+                unix_ns=desk.clock.unix_ns(),
+            )
+        )
+        desk.log.info(
+            "trade.phase",
+            trade_id=trade.trade_id,
+            phase=change.phase.value,
+            found=change.reason,
+            why=trade.exit_reason,
+        )
+
+    def _send(self, trade: Trade, places: list[Place], received_ns: int, decoded_ns: int) -> bool:
+        outgoing = [self._outgoing(trade, place, received_ns, decoded_ns) for place in places]
+
+        def registered(out: Outgoing, prepared: PreparedOrder) -> None:
+            trade.add(out.leg, out.request)
+            self._sent_mono_ns[out.request.client_id] = decoded_ns
+            self._desk.on_order_made(self.index, out, prepared)
+
+        self._is_sending = True
+        try:
+            return self._desk.gateway.send(outgoing, registered)
+        finally:
+            self._is_sending = False
+
+    def _outgoing(self, trade: Trade, place: Place, received_ns: int, decoded_ns: int) -> Outgoing:
+        request = OrderRequest(
+            client_id=self._desk.ids.order(trade.trade_id, place.leg),
+            trade_id=trade.trade_id,
+            purpose=place.purpose,
+            instrument=self.rules.legs[place.leg],
+            side=place.side,
+            size_e8=place.size_e8,
+            cap_price_e8=place.cap_price_e8,
+            reduce_only=place.reduce_only,
+        )
+        stamps = OrderStamps(
+            received_mono_ns=received_ns, decoded_mono_ns=decoded_ns, decided_mono_ns=self._desk.clock.mono_ns()
+        )
+        is_entry = place.purpose is Purpose.ENTRY
+        reference_e8 = reference_price_e8(self.books[place.leg], place.side) if is_entry else 0
+        return Outgoing(self.venues[place.leg], place.leg, self.rules.pair_id, request, reference_e8, stamps)
+
+    # ---- endings -----------------------------------------------------------------------------------------------
+
+    def _finish(self, trade: Trade, now_ns: int) -> None:
+        self.open.remove(trade)
+        self._closed.append(trade)
+        for old in self._closed[:-CLOSED_KEPT]:
+            for client_id in old.orders:
+                self._sent_mono_ns.pop(client_id, None)
+        del self._closed[:-CLOSED_KEPT]
+        self._unpriced.append(_Unpriced(trade, now_ns))
+        self._settle_prices(now_ns)
+
+    def _reopen(self, trade: Trade) -> None:
+        """Take a closed trade up again: a fill was told after its end, and something is on."""
+        self._closed.remove(trade)
+        self._unpriced = [entry for entry in self._unpriced if entry.trade is not trade]
+        self._desk.log.warning("trade.late_fill", trade_id=trade.trade_id)
+        self.open.append(trade)
+
+    def _settle_prices(self, now_ns: int) -> None:
+        for entry in tuple(self._unpriced):
+            unpriced = [order for order in entry.trade.orders.values() if not order.is_priced]
+            if not unpriced:
+                self._unpriced.remove(entry)
+                self._record_closed(entry.trade)
+            elif now_ns - entry.since_mono_ns > PRICES_OVERDUE_NS:
+                entry.since_mono_ns = now_ns  # the next reading is asked for after the same wait
+                for order in unpriced:
+                    self._desk.on_doubt(order.request.client_id)
+
+    def _record_closed(self, trade: Trade) -> None:
+        closed = TradeClosed(
+            trade_id=trade.trade_id,
+            pair_id=self.rules.pair_id,
+            outcome=_outcome(trade),
+            entry_detected_spread_rate_e8=trade.entry_spread_e8,
+            entry_executed_spread_rate_e8=trade.executed_spread_e8((Purpose.ENTRY, Purpose.REPAIR)),
+            exit_detected_spread_rate_e8=None if trade.exit_spread_e8 is None else -trade.exit_spread_e8,
+            exit_executed_spread_rate_e8=trade.executed_spread_e8((Purpose.EXIT,)),
+            fees_e8=trade.fees_e8,
+            pnl_e8=trade.pnl_e8,
+            unhedged_ns_max=trade.unhedged_ns_max,
+            dust_a_e8=trade.position_e8(0),
+            dust_b_e8=trade.position_e8(1),
+            opened_unix_ns=trade.opened_unix_ns,
+            closed_unix_ns=self._desk.clock.unix_ns(),
+        )
+        self._desk.recorder.later(closed)
+        self._desk.on_trade_closed(closed)
+
+    def _ask_for_overdue_news(self, trade: Trade, now_ns: int) -> None:
+        for order in trade.unfinished:
+            client_id = order.request.client_id
+            sent_ns = self._sent_mono_ns.get(client_id, 0)
+            if order.state is not UNKNOWN and now_ns - sent_ns > NEWS_OVERDUE_NS:
+                self._sent_mono_ns[client_id] = now_ns
+                self.on_order(client_id, InDoubt("no news in time"))
+
+    def _trade_of(self, client_id: ClientOrderId) -> Trade | None:
+        return next((trade for trade in (*self.open, *reversed(self._closed)) if client_id in trade.orders), None)
+
+
+def _outcome(trade: Trade) -> Outcome:
+    filled = {order.request.purpose for order in trade.orders.values() if order.filled_e8}
+    if not filled:
+        return "nothing_filled"
+    return "closed" if Purpose.EXIT in filled else "unwound"

@@ -1,0 +1,104 @@
+"""Looks at both accounts again and again: margin, liquidation, positions nobody ordered, losses. Decides nothing.
+
+A position that changed without an order of ours (liquidation, bust, a hand on the venue) must be seen twice, with
+nothing moving in between, before it is believed: venues show fills late.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from deltawire.core.limits import Account, Gate, is_near_liquidation
+from deltawire.engine.positions import Positions
+from deltawire.engine.trader import PairTrader
+from deltawire.journal.records import PositionRow
+from deltawire.venues.contract import EventLog, PositionReport, Refused, Venue
+
+# What a venue may answer a read with when it cannot answer now: the next round asks again.
+UNREADABLE = (OSError, TimeoutError, ValueError, Refused)
+
+
+class Watcher:
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        positions: Positions,
+        traders: Sequence[PairTrader],
+        venues: Sequence[Venue],
+        every_s: float,
+        log: EventLog,
+        on_checked: Callable[[list[PositionRow]], None],
+        on_changed: Callable[[PairTrader, int, int], None],
+        on_danger: Callable[[PairTrader, str], None],
+        on_loss: Callable[[str], None],
+    ) -> None:
+        """on_changed: (trader, leg, signed change) of a position that changed by itself."""
+        self._gate, self._positions, self._traders, self._venues = gate, positions, traders, venues
+        self._every_s, self._log = every_s, log
+        self._on_checked, self._on_changed, self._on_danger, self._on_loss = on_checked, on_changed, on_danger, on_loss
+        self._suspected: set[tuple[str, str, int]] = set()  # differences seen in the round before
+
+    async def run(self) -> None:
+        """Go round until cancelled."""
+        while True:
+            await asyncio.sleep(self._every_s)
+            await self.round()
+
+    async def round(self) -> None:
+        """Read both accounts once and tell what is wrong."""
+        loss = self._gate.loss_refusal()
+        if loss is not None:
+            self._on_loss(loss.text)
+        before = self._activity()
+        try:
+            reports = await asyncio.gather(*(self._read(venue) for venue in self._venues))
+        except UNREADABLE as e:
+            self._log.warning("account.unreadable", reason=str(e))
+            return
+        by_venue = {venue.name: report for venue, report in zip(self._venues, reports, strict=True)}
+        self._look_at_liquidation(by_venue)
+        if self._activity() == before and all(trader.dealer.is_at_rest for trader in self._traders):
+            self._compare(by_venue)
+        else:
+            self._suspected.clear()  # positions moved while they were read
+
+    async def _read(self, venue: Venue) -> dict[str, PositionReport]:
+        balance = await venue.balance()
+        self._gate.accounts[venue.name] = Account(balance.equity_e8, balance.free_e8)
+        return {report.symbol: report for report in await venue.positions()}
+
+    def _activity(self) -> tuple[int, int]:
+        return sum(len(trader.dealer.open) for trader in self._traders), len(self._gate.sent_mono_ns)
+
+    def _look_at_liquidation(self, by_venue: dict[str, dict[str, PositionReport]]) -> None:
+        for trader in self._traders:
+            for book in trader.books:
+                report = by_venue[book.venue].get(book.symbol)
+                near = report is not None and is_near_liquidation(
+                    self._gate.limits, book.mid_e8(), report.liquidation_price_e8
+                )
+                if near and trader.dealer.open:
+                    self._on_danger(trader, f"{book.venue} {book.symbol} is near its liquidation price")
+
+    def _compare(self, by_venue: dict[str, dict[str, PositionReport]]) -> None:
+        rows, differing = [], set()
+        for trader in self._traders:
+            for leg, instrument in enumerate(trader.rules.legs):
+                venue, symbol = instrument.venue, instrument.symbol
+                report = by_venue[venue].get(symbol)
+                venue_e8, journal_e8 = report.size_e8 if report else 0, self._positions.of(venue, symbol)
+                row = PositionRow(
+                    venue=venue,
+                    symbol=symbol,
+                    journal_e8=journal_e8,
+                    venue_e8=venue_e8,
+                    agree=venue_e8 == journal_e8,
+                )
+                rows.append(row)
+                change_e8 = venue_e8 - journal_e8
+                if change_e8 and (venue, symbol, change_e8) in self._suspected:
+                    self._on_changed(trader, leg, change_e8)
+                elif change_e8:
+                    differing.add((venue, symbol, change_e8))
+        self._suspected = differing
+        self._on_checked(rows)
