@@ -90,7 +90,7 @@ class Rig:
 
     def start_bot(self) -> None:
         self.bot = spawn(self.folder / "bot.log", "run", "--config", str(self.config))
-        wait_until(lambda: self.status().get("state") == "running", f"the bot runs\n{self.bot_log()}")
+        wait_until(lambda: self.status().get("state") in ("running", "disarmed"), f"the bot runs\n{self.bot_log()}")
 
     def end_bot(self, which: signal.Signals = signal.SIGTERM) -> int:
         assert self.bot is not None

@@ -139,6 +139,7 @@ def test_a_killed_bot_is_followed_by_one_that_finishes_its_trade(rig: Rig):
     rig.bot.kill()
     rig.bot.wait()
     rig.start_bot()
+    assert rig.status()["state"] == "disarmed", "it manages what is open, and opens nothing before a person says so"
     rig.wait_for("holding")
     rig.spread(0)
     wait_until(lambda: rig.pair_state() == "watching", f"the pair is flat\n{rig.bot_log()}")
