@@ -1,18 +1,14 @@
 """Fixtures: the certificate of this run, each world in turn, an adapter started in it."""
 
-import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 import trustme
-from tests.conformance.venues.suite import Ear, MemoryLog, Rig, World
+from tests.conformance.venues.suite import Make, Rig, World, started, started_hasty, workshop
 from tests.conformance.venues.worlds import WORLDS
 
 from deltawire.net.tls import client_context, server_context
-
-Make = Callable[..., Rig]
 
 
 @pytest.fixture(scope="session")
@@ -46,33 +42,15 @@ async def world(request: pytest.FixtureRequest, server_tls: ssl.SSLContext) -> A
 
 @pytest.fixture
 async def make(world: World, client_tls: ssl.SSLContext) -> AsyncIterator[Make]:
-    """Make adapters that are closed in the end.
-
-    Whatever happened: no event was illegal for core.order, and every fault the test armed did strike.
-    """
-    rigs: list[Rig] = []
-
-    def make_rig(**settings: Any) -> Rig:
-        log = MemoryLog()
-        rigs.append(Rig(world, world.venue(client_tls, log, **settings), log, Ear(), f"conform{len(rigs)}"))
-        return rigs[-1]
-
-    yield make_rig
-    await asyncio.gather(*(rig.venue.close() for rig in rigs))
-    assert [rig.ear.illegal for rig in rigs] == [[] for _ in rigs]
-    assert world.faults.armed() == []
+    async with workshop(world, client_tls) as make:
+        yield make
 
 
 @pytest.fixture
 async def rig(make: Make) -> Rig:
-    rig = make()
-    await rig.start()
-    return rig
+    return await started(make)
 
 
 @pytest.fixture
 async def hasty(make: Make) -> Rig:
-    """An adapter that doubts soon and whose orders die soon, for what has to be waited out."""
-    rig = make(reply_timeout_s=0.3, recv_window_ms=300)
-    await rig.start()
-    return rig
+    return await started_hasty(make)

@@ -8,7 +8,8 @@ import asyncio
 import ssl
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -232,15 +233,14 @@ class Rig:
     async def resolve(self, prepared: PreparedOrder) -> Order:
         """Do what the engine does with an order in doubt: read it until it is over, and believe what is read."""
         client_id = prepared.request.client_id
+        window_ms = self.venue.capabilities.recv_window_ms
+        dead_unix_ns = (prepared.signed_unix_ms + window_ms) * 10**6 + NEVER_MARGIN_NS
         deadline = time.monotonic() + WITHIN_S
         while not self.order(prepared).is_final:
             asked_ns = time.time_ns()
             report = await self.look_up(prepared)
             if report is None:
-                if (
-                    asked_ns
-                    > (prepared.signed_unix_ms + self.venue.capabilities.recv_window_ms) * 10**6 + NEVER_MARGIN_NS
-                ):
+                if asked_ns > dead_unix_ns:
                     self.ear.learn(client_id, NotFound())
             else:
                 self.ear.learn(client_id, Acked(report.venue_order_id))
@@ -269,3 +269,40 @@ class Rig:
         assert order.filled_e8 == truth.filled_e8
         assert order.is_priced
         assert order.notional_e8 == notional_e8(truth.price_e8, truth.filled_e8)
+
+
+Make = Callable[..., Rig]
+
+
+@asynccontextmanager
+async def workshop(world: World, tls: ssl.SSLContext) -> AsyncIterator[Make]:
+    """Make adapters that are closed in the end.
+
+    Whatever happened: no event was illegal for core.order, and every fault the test armed did strike.
+    """
+    rigs: list[Rig] = []
+
+    def make(**settings: Any) -> Rig:
+        log = MemoryLog()
+        rigs.append(Rig(world, world.venue(tls, log, **settings), log, Ear(), f"conform{len(rigs)}"))
+        return rigs[-1]
+
+    try:
+        yield make
+    finally:
+        await asyncio.gather(*(rig.venue.close() for rig in rigs))
+    assert [rig.ear.illegal for rig in rigs] == [[] for _ in rigs]
+    assert world.faults.armed() == []
+
+
+async def started(make: Make) -> Rig:
+    rig = make()
+    await rig.start()
+    return rig
+
+
+async def started_hasty(make: Make) -> Rig:
+    """Start an adapter that doubts soon and whose orders die soon, for what has to be waited out."""
+    rig = make(reply_timeout_s=0.3, recv_window_ms=300)
+    await rig.start()
+    return rig

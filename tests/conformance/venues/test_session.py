@@ -80,7 +80,7 @@ async def test_a_book_in_question_is_invalid_until_a_fresh_picture(rig: Rig):
     await until(lambda: rig.book.valid, "valid again")
 
 
-async def test_a_lost_connection_is_told_invalidates_the_book_and_is_made_again(rig: Rig):
+async def test_a_lost_connection_is_told_voids_the_book_and_is_made_again(rig: Rig):
     seen_links, seen_books = len(rig.ear.links), len(rig.ear.book_calls)
     rig.fault("drop_stream")
     await until(lambda: any(not up for _, up in rig.ear.links[seen_links:]), "the loss is told")

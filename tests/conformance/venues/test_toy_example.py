@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from examples.toy_venue import wire
-from tests.conformance.venues.conftest import Make
+from tests.conformance.venues.suite import Make
 from tests.conformance.venues.worlds import ToyWorld
 
 from deltawire.core.events import Rejected

@@ -266,6 +266,9 @@ class ToyWorld:
             reply_timeout_s=reply_timeout_s,
             reconnect_floor_s=0.01,
         )
+        return self.make_venue(settings, tls, log)
+
+    def make_venue(self, settings: ToySettings, tls: ssl.SSLContext, log: MemoryLog) -> ToyVenue:
         return ToyVenue(settings, network=network_of(tls), clock=CLOCK, log=log, rng=random.Random(1))
 
     def truth(self) -> Truth:
