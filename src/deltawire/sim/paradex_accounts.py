@@ -28,7 +28,7 @@ class SimOrder:
     symbol: str
     side: Side
     kind: str  # LIMIT, MARKET
-    instruction: str  # GTC, IOC, POST_ONLY
+    instruction: str  # GTC, IOC, POST_ONLY, RPI
     size_e8: int
     price_e8: int  # 0 for MARKET
     client_id: str
@@ -81,6 +81,7 @@ class SimFill:
     created_unix_ns: int
     is_retail: bool
     is_fastfill: bool
+    is_rpi: bool
     fill_type: str
 
 

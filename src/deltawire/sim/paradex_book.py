@@ -3,7 +3,10 @@
 Two kinds of participants rest here: accounts' orders, and the recorded market (owner RECORDED_MARKET), which quotes a
 few levels a side and re-quotes them on every tick. Every change of the book, and every trade, is one step of one
 sequence that bbo, book, trades and fills share (Paradex reference, sections 8 and 10): a delta always has seq one above
-the last, and a trade's seq is the book's after it. RPI orders are deliberately absent.
+the last, and a trade's seq is the book's after it.
+
+RPI orders rest beside the book, seen and met by Retail takers only; they may stand across it. GUESS: a change of theirs
+is a step of the same sequence in which nothing changes for everybody else, so that every feed's numbers stay whole.
 """
 
 from bisect import bisect_left, insort
@@ -22,6 +25,7 @@ class Rank(IntEnum):
 
     RETAIL = 0
     PRO = 1
+    RPI = 2
 
 
 class SelfTrade(Enum):
@@ -55,6 +59,7 @@ class Trade:
     maker_owner: int
     taker_id: str
     taker_owner: int
+    is_rpi: bool = False  # the maker was an RPI order
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class Incoming:
     size_e8: int
     limit_e8: int
     self_trade: SelfTrade = SelfTrade.EXPIRE_TAKER
+    meets_rpi: bool = False
 
 
 @dataclass(slots=True)
@@ -143,24 +149,40 @@ class MatchingBook:
         self.seq = seq
         self._publish = publish
         self._ladders = {side: _Ladder(side) for side in Side}
+        self._rpi = {side: _Ladder(side) for side in Side}
+        self._rpi_quoted: dict[Side, Resting] = {}  # what is left of the recorded market's
         self._orders: dict[str, Resting] = {}
         self._quoted: dict[Side, dict[int, int]] = {side: {} for side in Side}  # price -> size last quoted
         self._market: dict[Side, dict[int, Resting]] = {side: {} for side in Side}  # what is left of it
         self._arrivals = 0
         self._best: tuple[Level | None, Level | None] = (None, None)
 
-    def best(self, side: Side) -> Level | None:
-        levels = self._ladders[side].levels(1)
+    def best(self, side: Side, *, with_rpi: bool = False) -> Level | None:
+        levels = self.levels(side, 1, with_rpi=with_rpi)
         return levels[0] if levels else None
 
-    def levels(self, side: Side, depth: int | None = None) -> list[Level]:
-        """Return (price_e8, size_e8), best first."""
-        return self._ladders[side].levels(depth)
+    def levels(self, side: Side, depth: int | None = None, *, with_rpi: bool = False) -> list[Level]:
+        """Return (price_e8, size_e8), best first; with_rpi: as Retail sees them."""
+        shown = self._ladders[side].levels(depth)
+        hidden = self._rpi[side].levels(depth) if with_rpi else []
+        if not hidden:
+            return shown
+        merged = dict(shown)
+        for price_e8, size_e8 in hidden:
+            merged[price_e8] = merged.get(price_e8, 0) + size_e8
+        return sorted(merged.items(), key=lambda level: -side.sign * level[0])[:depth]
 
-    def would_trade(self, side: Side, limit_e8: int) -> bool:
-        other = self._ladders[side.opposite]
-        first = other.first()
-        return first is not None and other.crosses(first.price_e8, limit_e8)
+    def would_trade(self, side: Side, limit_e8: int, *, meets_rpi: bool = False) -> bool:
+        first = self._next_maker(side, meets_rpi=meets_rpi)
+        return first is not None and self._ladders[side.opposite].crosses(first.price_e8, limit_e8)
+
+    def _next_maker(self, taker_side: Side, *, meets_rpi: bool) -> Resting | None:
+        """Return what an order of this side meets next: the better price, and RPI last at one price."""
+        other = taker_side.opposite
+        shown, hidden = self._ladders[other].first(), self._rpi[other].first() if meets_rpi else None
+        if shown is None or hidden is None:
+            return shown or hidden
+        return hidden if (hidden.price_e8 - shown.price_e8) * other.sign > 0 else shown
 
     def meets_orders(self, side: Side, levels: Sequence[Level]) -> bool:
         """Say whether quoting these levels, best first, would trade with an account's order."""
@@ -172,7 +194,7 @@ class MatchingBook:
         ladder = self._ladders[taker.side.opposite]
         matched = Matched(taker.size_e8)
         while matched.left_e8 > 0:
-            maker = ladder.first()
+            maker = self._next_maker(taker.side, meets_rpi=taker.meets_rpi)
             if maker is None or not ladder.crosses(maker.price_e8, taker.limit_e8):
                 break
             if maker.owner == taker.owner:
@@ -189,19 +211,33 @@ class MatchingBook:
         return matched
 
     def rest(self, resting: Resting) -> None:
-        """Put an order behind those at its price. The caller has matched it first: it must not cross."""
-        assert not self.would_trade(resting.side, resting.price_e8), "a resting order may not cross the book"
+        """Put an order behind those at its price. The caller has matched it first: it must not cross, unless RPI."""
+        crosses = resting.rank is not Rank.RPI and self.would_trade(resting.side, resting.price_e8)
+        assert not crosses, "a resting order may not cross the book"
         self._orders[resting.order_id] = resting
         self._add(resting)
-        self._step({(resting.side, resting.price_e8)})
+        self._step(_touched(resting))
 
     def withdraw(self, order_id: str) -> Resting | None:
         """Take an account's order out of the book; None when it does not rest here."""
         resting = self._orders.pop(order_id, None)
         if resting is not None:
-            self._ladders[resting.side].remove(resting)
-            self._step({(resting.side, resting.price_e8)})
+            self._ladder_of(resting).remove(resting)
+            self._step(_touched(resting))
         return resting
+
+    def requote_rpi(self, side: Side, level: Level | None) -> None:
+        """Replace the recorded market's RPI quote of one side: one level, or none."""
+        quoted = self._rpi_quoted.get(side)
+        now = (quoted.price_e8, quoted.leaves_e8) if quoted else None
+        if now == level:
+            return
+        if quoted is not None:
+            self._drop_quote(quoted)
+        if level is not None:
+            resting = self._rpi_quoted[side] = Resting("", RECORDED_MARKET, side, *level, Rank.RPI)
+            self._add(resting)
+        self._step(set())
 
     def requote(self, bids: Sequence[Level], asks: Sequence[Level]) -> list[Trade]:
         """Replace the recorded market's levels (best first, not crossing each other), as one step.
@@ -270,13 +306,19 @@ class MatchingBook:
         return {(side, price_e8)}
 
     def _drop_quote(self, resting: Resting) -> None:
-        del self._market[resting.side][resting.price_e8]
-        self._ladders[resting.side].remove(resting)
+        if resting.rank is Rank.RPI:
+            del self._rpi_quoted[resting.side]
+        else:
+            del self._market[resting.side][resting.price_e8]
+        self._ladder_of(resting).remove(resting)
+
+    def _ladder_of(self, resting: Resting) -> _Ladder:
+        return (self._rpi if resting.rank is Rank.RPI else self._ladders)[resting.side]
 
     def _add(self, resting: Resting) -> None:
         self._arrivals += 1
         resting.arrival = self._arrivals
-        self._ladders[resting.side].add(resting)
+        self._ladder_of(resting).add(resting)
 
     def _trade(self, maker: Resting, taker: Incoming, size_e8: int) -> Trade:
         maker.leaves_e8 -= size_e8
@@ -285,11 +327,19 @@ class MatchingBook:
                 self._drop_quote(maker)
             else:
                 del self._orders[maker.order_id]
-                self._ladders[maker.side].remove(maker)
+                self._ladder_of(maker).remove(maker)
         trade = Trade(
-            self.seq + 1, taker.side, maker.price_e8, size_e8, maker.order_id, maker.owner, taker.order_id, taker.owner
+            self.seq + 1,
+            taker.side,
+            maker.price_e8,
+            size_e8,
+            maker.order_id,
+            maker.owner,
+            taker.order_id,
+            taker.owner,
+            maker.rank is Rank.RPI,
         )
-        self._step({(maker.side, maker.price_e8)}, trade)
+        self._step(_touched(maker), trade)
         return trade
 
     def _step(self, touched: set[tuple[Side, int]], trade: Trade | None = None) -> None:
@@ -300,3 +350,8 @@ class MatchingBook:
         bids = tuple((price_e8, size_e8) for side, price_e8, size_e8 in reversed(changed) if side is Side.BUY)
         asks = tuple((price_e8, size_e8) for side, price_e8, size_e8 in changed if side is Side.SELL)
         self._publish(BookUpdate(self.symbol, self.seq, bids, asks, best_changed, trade))
+
+
+def _touched(resting: Resting) -> set[tuple[Side, int]]:
+    """Return the level everybody sees that a change of this order changes: none for RPI."""
+    return set() if resting.rank is Rank.RPI else {(resting.side, resting.price_e8)}

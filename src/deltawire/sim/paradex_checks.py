@@ -6,7 +6,7 @@ value is a GUESS, nothing states it.
 
 from dataclasses import dataclass
 
-from deltawire.core.money import notional_e8
+from deltawire.core.money import BPS_E8, notional_e8, rate_of_e8
 from deltawire.core.types import Side
 from deltawire.sim.paradex_accounts import Account, Prices, SimOrder, initial_margin_e8, value_e8
 from deltawire.sim.paradex_book import Rank, SelfTrade
@@ -14,6 +14,7 @@ from deltawire.sim.paradex_maintenance import CANCEL_ONLY, MAINTENANCE, POST_ONL
 from deltawire.sim.paradex_market import SimMarket
 from deltawire.sim.paradex_rules import ApiRefusal, MarketRules, ParadexSimSettings
 
+RPI_ACROSS_MAX_E8 = 5 * BPS_E8  # how far across the best price of the visible book an RPI order may stand
 PRICE_MAX_E8 = 10**18  # fits the wire's int64 with room for sums
 
 
@@ -49,6 +50,8 @@ def check_order(
     if market is None:
         raise ApiRefusal("MARKET_NOT_FOUND", f"no market {request.symbol[:40]}")
     check_status(status, request.instruction)
+    if request.instruction == "RPI" and not settings.rpi_orders:
+        raise ApiRefusal("RPI_ACCOUNT_NOT_WHITELISTED", "account may not place RPI orders")
     if market.mark_e8 == 0:
         raise ApiRefusal("MARKET_NOT_OPEN", f"{request.symbol} has no price yet")
     if request.client_id and request.client_id in account.by_client_id:
@@ -101,9 +104,17 @@ def risk_reason(order: SimOrder, market: SimMarket, account: Account, prices: Pr
         return "REDUCE_ONLY_WILL_INCREASE"
     if order.price_e8 and order.price_e8 * sign > market.band_e8(order.side) * sign:
         return "PRICE_OUTSIDE_BANDS"
-    if order.instruction == "POST_ONLY" and market.book.would_trade(order.side, order.price_e8):
+    if order.instruction in {"POST_ONLY", "RPI"} and _crosses(order, market):
         return "POST_ONLY_WOULD_CROSS"
     return "" if order.reduce_only else _exposure_reason(order, market, account, prices)
+
+
+def _crosses(order: SimOrder, market: SimMarket) -> bool:
+    """Say whether an order that may not take would: of the book it sees, RPI from a little across it on."""
+    if order.rank is not Rank.RPI:
+        return market.book.would_trade(order.side, order.price_e8, meets_rpi=order.rank is Rank.RETAIL)
+    best = market.book.best(order.side.opposite)
+    return best is not None and order.side.sign * (order.price_e8 - best[0]) > rate_of_e8(best[0], RPI_ACROSS_MAX_E8)
 
 
 def _exposure_reason(order: SimOrder, market: SimMarket, account: Account, prices: Prices) -> str:

@@ -4,7 +4,7 @@ Typed requests in, events out by two synchronous sinks (book steps, private news
 accepted (API checks; status NEW), then executed (risk checks, matching): two calls, because the venue answers
 between them and lets the Retail class wait between them. Knows nothing of JSON, SBE, tokens or signatures.
 
-Source: Paradex reference, sections 12 to 17. Not modelled: stop orders, RPI, the insurance fund,
+Source: Paradex reference, sections 12 to 17. Not modelled: stop orders, the insurance fund,
 and of liquidation all but closing everything at the book.
 """
 
@@ -70,7 +70,7 @@ class ParadexExchange:
             index_e8=lambda symbol: self.markets[symbol].funding.index_e8,
             exit_fee_e8=settings.fees_pro.taker_e8,
         )
-        self.fees = {Rank.RETAIL: settings.fees_retail, Rank.PRO: settings.fees_pro}
+        self.fees = {Rank.RETAIL: settings.fees_retail, Rank.PRO: settings.fees_pro, Rank.RPI: settings.fees_rpi}
         self._settlement = Settlement(
             clock=clock,
             ids=self._ids,
@@ -230,9 +230,15 @@ class ParadexExchange:
             self._settlement.close(order, reason)
             self._settle(market, [], [order], on_private)
             return
+        if order.rank is Rank.RPI:  # it never takes, even where it stands across the book
+            self._rest(market, order)
+            self._report(market, [], [order], on_private)
+            return
         size_e8 = order.leaves_e8 if fill_max_e8 is None else min(order.leaves_e8, fill_max_e8)
         limit_e8 = order.price_e8 or market.band_e8(order.side)
-        matched = market.book.match(Incoming(order.id, order.account, order.side, size_e8, limit_e8, order.self_trade))
+        meets_rpi = order.rank is Rank.RETAIL
+        taker = Incoming(order.id, order.account, order.side, size_e8, limit_e8, order.self_trade, meets_rpi)
+        matched = market.book.match(taker)
         expired = [account.orders[resting.order_id] for resting in matched.expired]
         for own in expired:
             self._settlement.close(own, "SELF_TRADE")
@@ -253,10 +259,13 @@ class ParadexExchange:
         elif market.book.would_trade(order.side, order.price_e8):
             self._settlement.close(order, "UNEXPECTED_FAILURE")  # only a partial_fill fault leaves a crossing rest
         else:
-            order.status = OPEN
-            self._settlement.touch(order)
-            resting = Resting(order.id, order.account, order.side, order.price_e8, order.leaves_e8, order.rank)
-            market.book.rest(resting)
+            self._rest(market, order)
+
+    def _rest(self, market: SimMarket, order: SimOrder) -> None:
+        order.status = OPEN
+        self._settlement.touch(order)
+        resting = Resting(order.id, order.account, order.side, order.price_e8, order.leaves_e8, order.rank)
+        market.book.rest(resting)
 
     def cancel(self, order: SimOrder, reason: str = "USER_CANCELED") -> bool:
         """Take an order out if it still lives; returns whether it did."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 import orjson
 
+from deltawire.core.money import parse_e8
 from deltawire.sim.paradex_accounts import SimOrder
 from deltawire.sim.paradex_gateway import Received
 from deltawire.sim.paradex_limits import Limit
@@ -87,6 +88,17 @@ class Http:
         if not (text.isascii() and text.isdecimal() and len(text) <= 15):
             raise ApiRefusal("INVALID_REQUEST_PARAMETER", f"{name} is not a number")
         return int(text)
+
+    def amount_e8(self, name: str) -> int:
+        """Return a decimal of the query, 0 when it is not there."""
+        text = self.call.query.get(name, "") or "0"
+        try:
+            value_e8 = parse_e8(text)
+        except ValueError as e:
+            raise ApiRefusal("INVALID_REQUEST_PARAMETER", f"{name} is not a decimal") from e
+        if value_e8 < 0:
+            raise ApiRefusal("INVALID_REQUEST_PARAMETER", f"{name} is negative")
+        return value_e8
 
     def page_size(self) -> int:
         return min(self.number("page_size", PAGE_DEFAULT), PAGE_MAX)

@@ -59,7 +59,15 @@ class SimMarket:
         asks = self._ladder(Side.SELL, quote.ask_price_e8, quote.ask_size_e8)
         if not may_trade and (self.book.meets_orders(Side.BUY, bids) or self.book.meets_orders(Side.SELL, asks)):
             return []
-        return self.book.requote(bids, asks)
+        trades = self.book.requote(bids, asks)
+        if self._depth.rpi_improve_e8:
+            self._requote_rpi(Side.BUY, *bids[0])
+            self._requote_rpi(Side.SELL, *asks[0])
+        return trades
+
+    def _requote_rpi(self, side: Side, price_e8: int, size_e8: int) -> None:
+        better_e8 = price_e8 + side.sign * rate_of_e8(price_e8, self._depth.rpi_improve_e8)
+        self.book.requote_rpi(side, (self.rules.on_tick(side, better_e8), size_e8))
 
     def _ladder(self, side: Side, price_e8: int, size_e8: int) -> list[Level]:
         """Return the recorded best level and the made-up ones behind it, on the venue's tick and step."""

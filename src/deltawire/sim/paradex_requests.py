@@ -5,7 +5,7 @@ codec) and ApiRefusal are the two ways out. Source: Paradex reference, sections 
 """
 
 from deltawire.sim.paradex_accounts import Account
-from deltawire.sim.paradex_book import SelfTrade
+from deltawire.sim.paradex_book import Rank, SelfTrade
 from deltawire.sim.paradex_checks import NewOrder
 from deltawire.sim.paradex_rules import CHAIN_ID, ApiRefusal, ParadexSimSettings
 from deltawire.sim.paradex_tokens import Caller
@@ -32,12 +32,10 @@ def new_order(caller: Caller, params: CreateParams, received_unix_ns: int, origi
     if params.type not in {"LIMIT", "MARKET"}:
         raise ApiRefusal("VALIDATION_ERROR", f"type {params.type[:20]} is not simulated")
     instruction = params.instruction or "GTC"
-    if instruction == "RPI":
-        raise ApiRefusal("RPI_ACCOUNT_NOT_WHITELISTED", "account may not place RPI orders")
-    if instruction not in {"GTC", "IOC", "POST_ONLY"}:
+    if instruction not in {"GTC", "IOC", "POST_ONLY", "RPI"}:
         raise ApiRefusal("VALIDATION_ERROR", f"instruction {instruction[:20]} is not known")
-    if params.type == "MARKET" and (instruction == "POST_ONLY" or params.price is not None):
-        raise ApiRefusal("VALIDATION_ERROR", "a MARKET order has no price and cannot be POST_ONLY")
+    if params.type == "MARKET" and (instruction in {"POST_ONLY", "RPI"} or params.price is not None):
+        raise ApiRefusal("VALIDATION_ERROR", "a MARKET order has no price and cannot be POST_ONLY or RPI")
     client_id = params.client_id or ""
     if len(client_id.encode()) > CLIENT_ID_BYTES_MAX:
         raise ApiRefusal("VALIDATION_ERROR", f"client_id is longer than {CLIENT_ID_BYTES_MAX} bytes")
@@ -58,7 +56,7 @@ def new_order(caller: Caller, params: CreateParams, received_unix_ns: int, origi
         client_id=client_id,
         reduce_only=params.reduce_only,
         self_trade=SelfTrade(params.stp) if params.stp else SelfTrade.EXPIRE_TAKER,
-        rank=caller.rank,
+        rank=Rank.RPI if instruction == "RPI" else caller.rank,
         origin=origin,
     )
 

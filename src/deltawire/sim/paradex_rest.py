@@ -57,8 +57,8 @@ class RestApi:
                 ("GET", "/system/state", self._state),
                 ("GET", "/markets", self._markets),
                 ("GET", "/markets/summary", self._summary),
-                ("GET", "/bbo/([^/]+)(?:/interactive)?", self._bbo),
-                ("GET", "/orderbook/([^/]+)(?:/interactive)?", self._book),
+                ("GET", "/bbo/([^/]+)(/interactive)?", self._bbo),
+                ("GET", "/orderbook/([^/]+)(/interactive)?", self._book),
                 ("GET", "/trades", self._trades),
                 ("GET", "/funding/data", self._funding),
                 ("GET", r"/jwks\.json", self._jwks),
@@ -153,10 +153,11 @@ class RestApi:
         return _results(public.market_summary(market, self._venue.clock.unix_ns()) for market in self._named(http))
 
     def _bbo(self, http: Http) -> dict[str, Any]:
-        return public.best_prices(self._market(http.args[0]))
+        return public.best_prices(self._market(http.args[0]), with_rpi=bool(http.args[1]))
 
     def _book(self, http: Http) -> dict[str, Any]:
-        return public.order_book(self._market(http.args[0]), http.number("depth", DEPTH_DEFAULT))
+        depth, tick_e8 = http.number("depth", DEPTH_DEFAULT), http.amount_e8("price_tick")
+        return public.order_book(self._market(http.args[0]), depth, tick_e8=tick_e8, with_rpi=bool(http.args[1]))
 
     def _trades(self, http: Http) -> dict[str, Any]:
         trades = [trade for market in self._named(http) for trade in public.recent_trades(market)]

@@ -6,9 +6,11 @@ option fields, other days' volumes) is empty, zero or left out.
 
 from typing import Any
 
+from deltawire.core.book import Level
 from deltawire.core.money import format_e8
 from deltawire.core.types import Side
 from deltawire.sim.paradex_market import SimMarket
+from deltawire.sim.paradex_paced import top_levels
 from deltawire.sim.paradex_rules import CHAIN_ID
 from deltawire.sim.paradex_settlement import trade_id
 from deltawire.sim.paradex_views import funding_record
@@ -91,8 +93,8 @@ def market_summary(market: SimMarket, now_unix_ns: int) -> dict[str, Any]:
     }
 
 
-def best_prices(market: SimMarket) -> dict[str, Any]:
-    bid, ask = market.book.best(Side.BUY), market.book.best(Side.SELL)
+def best_prices(market: SimMarket, *, with_rpi: bool) -> dict[str, Any]:
+    bid, ask = (market.book.best(side, with_rpi=with_rpi) for side in Side)
     return {
         "market": market.rules.symbol,
         "bid": format_e8(bid[0]) if bid else "",
@@ -104,23 +106,27 @@ def best_prices(market: SimMarket) -> dict[str, Any]:
     }
 
 
-def order_book(market: SimMarket, depth: int) -> dict[str, Any]:
+def order_book(market: SimMarket, depth: int, *, tick_e8: int = 0, with_rpi: bool) -> dict[str, Any]:
+    book = market.book
     bids, asks = (
-        [[format_e8(price_e8), format_e8(size_e8)] for price_e8, size_e8 in market.book.levels(side, depth)]
+        [_level(level) for level in top_levels(book, side, depth, tick_e8=tick_e8, with_rpi=with_rpi).items()]
         for side in Side
     )
-    best_bid, best_ask = bids[0] if bids else [], asks[0] if asks else []
     return {
         "market": market.rules.symbol,
-        "seq_no": market.book.seq,
+        "seq_no": book.seq,
         "last_updated_at": market.updated_unix_ns // NS_PER_MS,
         "bids": bids,
         "asks": asks,
-        "best_bid_api": best_bid,
-        "best_ask_api": best_ask,
-        "best_bid_interactive": best_bid,
-        "best_ask_interactive": best_ask,
+        "best_bid_api": _level(book.best(Side.BUY)),
+        "best_ask_api": _level(book.best(Side.SELL)),
+        "best_bid_interactive": _level(book.best(Side.BUY, with_rpi=True)),
+        "best_ask_interactive": _level(book.best(Side.SELL, with_rpi=True)),
     }
+
+
+def _level(level: Level | None) -> list[str]:
+    return [format_e8(part) for part in level] if level else []
 
 
 def recent_trades(market: SimMarket) -> list[dict[str, Any]]:
@@ -133,7 +139,7 @@ def recent_trades(market: SimMarket) -> list[dict[str, Any]]:
             "size": format_e8(trade.size_e8),
             "price": format_e8(trade.price_e8),
             "created_at": unix_ns // NS_PER_MS,
-            "trade_type": "FILL",
+            "trade_type": "RPI" if trade.is_rpi else "FILL",
         }
         for trade, unix_ns in reversed(market.trades)
     ]

@@ -67,6 +67,7 @@ class Depth:
     levels: int = 5  # a side, the best one included
     step_e8: int = 1 * BPS_E8  # distance between levels as a part of the best price
     growth_e8: int = E8  # size added per level, as a part of the best level's size
+    rpi_improve_e8: int = 0  # how much better its RPI quote is, as a part of the price; 0: it has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class ParadexSimSettings:
     markets: tuple[MarketRules, ...] = (BTC, ETH)
     fees_pro: Fees = Fees(maker_e8=3_000, taker_e8=45_000)  # 0.3 bps and 4.5 bps
     fees_retail: Fees = Fees(maker_e8=0, taker_e8=0)
+    fees_rpi: Fees = Fees(maker_e8=3_000, taker_e8=45_000)
+    rpi_orders: bool = False  # whether accounts may place RPI orders; the venue keeps a list of who may
     depth: Depth = field(default_factory=Depth)
     fastfill_discount_e8: int = 30 * E8 // 100  # of a Pro taker's fee when it meets a resting Retail order
     retail_delay_s: float = 0.3  # before an order or a cancel of that class is handled

@@ -169,7 +169,8 @@ class Settlement:
             created_unix_ns=now_unix_ns,
             is_retail=order.rank is Rank.RETAIL,
             is_fastfill=is_fastfill,
-            fill_type="LIQUIDATION" if order.is_liquidation else "FILL",
+            is_rpi=trade.is_rpi,
+            fill_type="LIQUIDATION" if order.is_liquidation else "RPI" if trade.is_rpi else "FILL",
         )
         position.last_fill_id, position.updated_unix_ns = fill.id, now_unix_ns
         if position.size_e8 == 0:

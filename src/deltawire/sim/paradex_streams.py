@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from deltawire.core.book import Level
-from deltawire.core.types import Side
 from deltawire.sim.faults import Fault, Faults
 from deltawire.sim.paradex_accounts import Bust, SimFill
 from deltawire.sim.paradex_book import BookUpdate
@@ -17,6 +15,7 @@ from deltawire.sim.paradex_channels import Channel
 from deltawire.sim.paradex_exchange import ParadexExchange
 from deltawire.sim.paradex_gateway import VENUE
 from deltawire.sim.paradex_market import SimMarket
+from deltawire.sim.paradex_paced import PacedBook
 from deltawire.sim.paradex_rules import ParadexSimSettings
 from deltawire.sim.paradex_settlement import PrivateEvent
 from deltawire.sim.paradex_views import (
@@ -32,7 +31,6 @@ from deltawire.sim.paradex_views import (
 from deltawire.venues.contract import Clock
 from deltawire.venues.paradex import records, rpc, sbe, wire_json
 
-PACED_DEPTH = 15
 PACE_MS = 50  # the finest interval of a paced book; `pace` is called this often
 SILENCE_MS = 10_000  # of a silent_stream that names none
 FOR_EVER_MS = 10**12
@@ -70,7 +68,7 @@ class Streams:
         self._faults = faults
         self._exchange: ParadexExchange | None = None
         self._by_kind: dict[str, list[tuple[Channel, Subscriber]]] = {}
-        self._paced: dict[str, _PacedBook] = {}  # by channel name
+        self._paced: dict[str, PacedBook] = {}  # by channel name
         self._paces = 0
         self._gaps: Counter[str] = Counter()  # base, or "" for any -> deltas still to lose
         self._stale_until_mono_ns: dict[str, int] = {}  # base, or "" for all
@@ -94,7 +92,7 @@ class Streams:
             self._send_market(channel.market, subscriber, _Frames(snapshot_record(book, now_unix_ns)))
         elif channel.kind == "paced_book":
             if is_first:
-                self._paced[channel.name] = _PacedBook(self._market(channel.market))
+                self._paced[channel.name] = PacedBook(self._market(channel.market).book, channel)
             first = self._paced[channel.name].first(now_unix_ns)
             self._send_market(channel.market, subscriber, _Frames(first))
 
@@ -160,7 +158,7 @@ class Streams:
             if not self._is_stale(channel.market) and self._paces * PACE_MS % channel.interval_ms == 0:
                 due.setdefault(channel.name, []).append(subscriber)
         for name, subscribers in due.items():
-            record = self._paced[name].next(now_unix_ns, whole="deltas" not in name)
+            record = self._paced[name].next(now_unix_ns)
             if record is not None:
                 frames = _Frames(record)
                 for subscriber in subscribers:
@@ -258,40 +256,6 @@ class _Frames:
         if frame is None:
             frame = self._by_version[version] = sbe.encode(self._record, version)
         return frame
-
-
-class _PacedBook:
-    """The top levels as one paced channel last showed them."""
-
-    def __init__(self, market: SimMarket) -> None:
-        self._market = market
-        self._seq = market.book.seq
-        self._shown = self._top()
-
-    def first(self, now_unix_ns: int) -> records.BookUpdate:
-        """Return the picture a new subscriber begins with: the last one shown, so that the next delta fits it."""
-        bids, asks = self._shown[Side.BUY], self._shown[Side.SELL]
-        symbol = self._market.rules.symbol
-        return records.BookUpdate(now_unix_ns, self._seq, True, list(bids.items()), list(asks.items()), symbol)  # noqa: FBT003
-
-    def next(self, now_unix_ns: int, *, whole: bool) -> records.BookUpdate | None:
-        """Return the change since the last call, or the whole picture; None when nothing happened."""
-        book = self._market.book
-        if book.seq == self._seq:
-            return None
-        before, self._shown, self._seq = self._shown, self._top(), book.seq
-        if whole:
-            return snapshot_record(book, now_unix_ns, PACED_DEPTH)
-        bids, asks = (_changes(before[side], self._shown[side]) for side in Side)
-        return records.BookUpdate(now_unix_ns, book.seq, False, bids, asks, book.symbol)  # noqa: FBT003
-
-    def _top(self) -> dict[Side, dict[int, int]]:
-        return {side: dict(self._market.book.levels(side, PACED_DEPTH)) for side in Side}
-
-
-def _changes(before: dict[int, int], after: dict[int, int]) -> list[Level]:
-    gone = [(price_e8, 0) for price_e8 in before if price_e8 not in after]
-    return gone + [(price_e8, size_e8) for price_e8, size_e8 in after.items() if before.get(price_e8) != size_e8]
 
 
 def _json_of(record: records.Record) -> dict[str, object]:

@@ -5,8 +5,9 @@ One place decides what a field means on the wire; SBE frames, JSON replies and R
 
 from typing import Any
 
+from deltawire.core.money import E8
 from deltawire.core.types import Side
-from deltawire.sim.paradex_accounts import AccountView, Bust, PositionView, SimFill, SimOrder
+from deltawire.sim.paradex_accounts import AccountView, Bust, PositionView, SimFill, SimOrder, divide
 from deltawire.sim.paradex_book import BookUpdate, MatchingBook, Rank, Trade
 from deltawire.sim.paradex_market import SimMarket
 from deltawire.sim.paradex_rules import FUNDING_PERIOD_S, Fees
@@ -72,7 +73,11 @@ def fill_record(fill: SimFill) -> records.Fill:
         account=address_text(fill.account),
         underlying_price_e8=fill.underlying_price_e8,
         realized_funding_e8=fill.realized_funding_e8,
-        flags=(("INTERACTIVE",) if fill.is_retail else ()) + (("FASTFILL",) if fill.is_fastfill else ()),
+        flags=tuple(
+            name
+            for name, has in (("INTERACTIVE", fill.is_retail), ("RPI", fill.is_rpi), ("FASTFILL", fill.is_fastfill))
+            if has
+        ),
         book_seq=fill.book_seq,
         fill_id=fill.id,
         order_id=fill.order_id,
@@ -148,6 +153,19 @@ def snapshot_record(book: MatchingBook, now_unix_ns: int, depth: int | None = No
     return records.BookUpdate(now_unix_ns, book.seq, True, bids, asks, book.symbol)  # noqa: FBT003  a record's field
 
 
+def interactive_record(book: MatchingBook, update: records.BookUpdate) -> records.BookUpdate:
+    """Return a frame of the interactive feed: with the best prices of both views. A spread is negative when crossed."""
+    bid, ask = book.best(Side.BUY, with_rpi=True), book.best(Side.SELL, with_rpi=True)
+    spread_e8 = divide(2 * (ask[0] - bid[0]) * E8, ask[0] + bid[0]) if bid and ask else None
+    return update._replace(
+        best_bid=bid,
+        best_ask=ask,
+        relative_spread_e8=spread_e8,
+        best_bid_api=book.best(Side.BUY),
+        best_ask_api=book.best(Side.SELL),
+    )
+
+
 def delta_record(update: BookUpdate, now_unix_ns: int) -> records.BookUpdate:
     bids, asks = list(update.bids), list(update.asks)
     return records.BookUpdate(now_unix_ns, update.seq, False, bids, asks, update.symbol)  # noqa: FBT003  a record's field
@@ -162,7 +180,7 @@ def trade_record(symbol: str, trade: Trade, now_unix_ns: int) -> records.Trade:
         price_e8=trade.price_e8,
         size_e8=trade.size_e8,
         created_unix_ns=now_unix_ns,
-        trade_type="FILL",
+        trade_type="RPI" if trade.is_rpi else "FILL",
         market=symbol,
         trade_id=trade_id(trade.seq),
     )

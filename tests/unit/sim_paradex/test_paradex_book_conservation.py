@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from tests.unit.sim_paradex.venue import ALICE, BOB, BTC, Bench
 
 from deltawire.core.book import Book
-from deltawire.core.money import E8
+from deltawire.core.money import BPS_E8, E8
 from deltawire.core.types import Side
 from deltawire.sim.market import Quote
 from deltawire.sim.paradex_accounts import OPEN, SimFill
-from deltawire.sim.paradex_book import RECORDED_MARKET, SelfTrade
+from deltawire.sim.paradex_book import RECORDED_MARKET, Rank, SelfTrade
 from deltawire.sim.paradex_rules import ApiRefusal, Depth, ParadexSimSettings
 
-SETTINGS = ParadexSimSettings(depth=Depth(levels=3))
+SETTINGS = ParadexSimSettings(depth=Depth(levels=3, rpi_improve_e8=BPS_E8), rpi_orders=True)
 TICK_E8 = 10_000_000
 MIDDLE_E8 = 1_000 * E8
 
@@ -25,7 +25,8 @@ orders = st.tuples(
     st.sampled_from(list(Side)),
     st.integers(-40, 40),  # ticks from the middle
     st.integers(1, 200),  # tenths of a coin
-    st.sampled_from(["GTC", "IOC", "POST_ONLY"]),
+    st.sampled_from(["GTC", "IOC", "POST_ONLY", "RPI"]),
+    st.sampled_from([Rank.PRO, Rank.RETAIL]),
     st.sampled_from(list(SelfTrade)),
     st.booleans(),  # reduce-only
 )
@@ -40,10 +41,9 @@ def play(step, bench):
         bid_e8 = MIDDLE_E8 + ticks * TICK_E8
         exchange.on_quote("BTC", Quote(bid_e8, bid_size * E8 // 10, bid_e8 + spread * TICK_E8, ask_size * E8 // 10))
     elif step[0] == "order":
-        _, account, side, ticks, tenths, instruction, mode, reduce_only = step
-        request = bench.request(
-            side, "1", "1000", account=account, instruction=instruction, self_trade=mode, reduce_only=reduce_only
-        )
+        _, account, side, ticks, tenths, instruction, rank, mode, reduce_only = step
+        request = bench.request(side, "1", "1000", account=account, instruction=instruction, self_trade=mode)
+        request = replace(request, reduce_only=reduce_only, rank=Rank.RPI if instruction == "RPI" else rank)
         request = replace(request, size_e8=tenths * E8 // 10, price_e8=MIDDLE_E8 + ticks * TICK_E8)
         try:
             exchange.execute(exchange.accept(request))
