@@ -15,7 +15,7 @@ from tests.e2e.rig import ask_sim, start_sim
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 OF_CLIENTS = ROOT / ".venv-oracles"
-WITHIN_S = 90.0  # importing paradex-py alone takes seconds on a busy machine
+WITHIN_S = 200.0  # on a busy machine importing paradex-py alone takes seconds
 
 
 @dataclass(frozen=True)

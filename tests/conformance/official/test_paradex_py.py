@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from tests.conformance.official.conftest import run_client
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 BTC = "BTC-USD-PERP"
 TAKER_RATE = Decimal("0.00045")
@@ -145,6 +145,23 @@ def test_every_read_of_the_sdk_is_answered(proof):
     assert reads["funding"]["results"][0]["funding_rate"] == "0.0001"
 
 
+def test_the_rate_limit_headers_are_read(proof):
+    limit = proof.said["reads"]["rate_limit"]
+    assert 0 < limit["remaining"] < limit["limit"]
+    assert limit["window"] in {1, 60}
+    assert limit["reset"] > 1_700_000_000
+
+
+def test_an_interactive_token_makes_orders_free_and_300_ms_late(proof):
+    trades = proof.said["interactive"]
+    assert [trade["fill"]["side"] for trade in trades] == ["BUY", "SELL"]
+    for trade in trades:
+        order, fill = trade["order"], trade["fill"]
+        assert "INTERACTIVE" in order["flags"]
+        assert (fill["fee"], fill["flags"]) == ("0", ["interactive"])
+        assert fill["created_at"] - order["received_at"] >= 300
+
+
 def test_cancel_on_disconnect_takes_the_order_with_the_connection(proof):
     assert proof.said["cod"]["armed"] == {"enabled": True}
     assert proof.said["cod"]["after"]["cancel_reason"] == "CANCEL_ON_DISCONNECT"
@@ -153,4 +170,4 @@ def test_cancel_on_disconnect_takes_the_order_with_the_connection(proof):
 def test_the_venue_agrees_that_nothing_is_left(proof):
     assert set(proof.account["positions"].values()) == {"0"}
     assert proof.account["orders_live"] == 0
-    assert proof.account["fills"] == 6
+    assert proof.account["fills"] == 8

@@ -23,7 +23,7 @@ from unmodified import modified_files
 
 BTC, ETH = "BTC-USD-PERP", "ETH-USD-PERP"
 SIZE = Decimal("0.01")
-WITHIN_S = 10.0
+WITHIN_S = 30.0
 NO_L1_ADDRESS = "0x0000000000000000000000000000000000000000"  # needed by the constructor, used for L1 calls only
 
 PUBLIC = {
@@ -42,7 +42,7 @@ PRIVATE = {
 
 
 class Client:
-    def __init__(self, rest_url: str, ws_url: str) -> None:
+    def __init__(self, rest_url: str, ws_url: str, **auth_params: str) -> None:
         self.paradex = Paradex(
             env="testnet",
             l1_address=NO_L1_ADDRESS,
@@ -52,6 +52,7 @@ class Client:
             ws_direct_url_override=ws_url,
             ws_sbe_enabled=True,
             server_derive_address=True,
+            auth_params=auth_params or None,
             ws_reader_sleep_on_no_connection=0.01,  # default 1 s: the reader looks for its connection so often
         )
         self.rest = self.paradex.api_client
@@ -188,6 +189,22 @@ async def cancel_on_disconnect(client: Client) -> dict[str, Any]:
     return {"armed": armed, "after": (await client.until(is_gone, "the order is cancelled"))[0]}
 
 
+async def interactive() -> list[dict[str, Any]]:
+    """Trade one order there and back with a Retail token, as the SDK's documentation has it: free, and late."""
+    client = Client(*sys.argv[1:3], token_usage="interactive")
+    trades = []
+    for side, reduce_only in ((OrderSide.Buy, False), (OrderSide.Sell, True)):
+        order = client.rest.submit_order(client.order(side, 1, "IOC", reduce_only=reduce_only))
+
+        def fills(order: dict[str, Any] = order) -> Any:
+            return [fill for fill in client.rest.fetch_fills()["results"] if fill["order_id"] == order["id"]]
+
+        fill = (await client.until(fills, "the fill of an interactive order"))[0]
+        trades.append({"order": order, "fill": fill})
+    await client.paradex.close()
+    return trades
+
+
 def over_rest(client: Client) -> dict[str, Any]:
     rest = client.rest
     taken = rest.submit_order(client.order(OrderSide.Sell, 1, "IOC", client_id="rest-ioc"))
@@ -268,6 +285,7 @@ async def main() -> dict[str, Any]:
     report["seen"] = {name: [len(seen), *seen[:1], *seen[-1:]] for name, seen in client.seen.items()}
     report["cod"] = await cancel_on_disconnect(client)
     await client.paradex.close()
+    report["interactive"] = await interactive()
     return report
 
 
