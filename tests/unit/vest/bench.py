@@ -17,9 +17,10 @@ SYMBOL = "BTC-PERP"
 
 
 class Bench:
-    def __init__(self, **changes):
+    def __init__(self, *, vest=None, **changes):
+        """vest: one that is there already, for a second adapter of the same account."""
         self.clock = VirtualClock()
-        self.vest = FakeVest(self.clock)
+        self.vest = vest or FakeVest(self.clock)
         self.log, self.ear = Log(), Ear()
         self.adapter = VestVenue(
             settings(**changes),

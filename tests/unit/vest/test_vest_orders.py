@@ -516,6 +516,26 @@ async def test_nonces_start_above_the_last_one_the_venue_has_seen():
 
 
 @virtual
+async def test_nonces_rise_over_a_restart_even_when_the_clock_stands_still():
+    async with started() as b:
+        first = [b.prepare().correlator for _ in range(5)]
+        b.vest.last_nonce = first[-1]
+        again = Bench(vest=b.vest)
+        await again.start()
+        assert again.prepare().correlator > first[-1]
+        await again.adapter.close()
+
+
+@pytest.mark.parametrize("last", [-1, 2**255, 2**256])
+@virtual
+async def test_start_refuses_a_last_nonce_with_no_room_above_it(last):
+    b = Bench()
+    b.vest.last_nonce = last
+    with pytest.raises(Refused, match="lastNonce"):
+        await b.start()
+
+
+@virtual
 async def test_a_rejected_key_is_a_rejection_and_leads_to_a_new_registration():
     async with started() as b:
         b.vest.api_key = "revoked-by-venue"

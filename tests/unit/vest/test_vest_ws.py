@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 
 from deltawire.core.book import Book
@@ -67,7 +68,11 @@ def check(frame, expect):
             assert args_of(frame) | {"kind": expect["kind"]} == expect
         case "error":
             assert frame == ws.ErrorFrame(expect["code"], expect["msg"])
-        case "unknown" | "kline":  # klines are not subscribed to: a frame of an unasked channel is Unknown
+        case "kline":
+            assert isinstance(frame, ws.KlineSeen)
+            found = msgspec.structs.asdict(frame.item) | {"trades": int(frame.item.trades)}
+            assert found | {"kind": "kline", "symbol": frame.symbol, "interval": frame.interval} == expect
+        case "unknown":
             assert isinstance(frame, ws.Unknown)
         case other:
             raise AssertionError(other)
@@ -159,6 +164,9 @@ def test_the_simulators_frames_read_back():
     assert reader.read(ws.error_frame(1130, "no")) == ws.ErrorFrame(1130, "no")
     trade = wire.Trade("0x1", "1.0", "2.0", "2.0", 5)
     assert reader.read(ws.trade("BTC-PERP", trade)) == ws.TradesSeen("BTC-PERP", [trade])
+    kline = wire.Kline(1, "1.0", "2.0", "0.5", "1.5", 60_000, "3", "4.5", 7)
+    sent = msgspec.structs.replace(kline, trades="7")
+    assert reader.read(ws.kline("BTC-PERP", "1h", kline)) == ws.KlineSeen("BTC-PERP", "1h", sent)
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"{}", b'{"method":"PING"}', b'{"method":"PING","id":"x"}', b"\xff"])

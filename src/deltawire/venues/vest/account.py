@@ -33,6 +33,8 @@ T = TypeVar("T")
 VENUE = "vest"
 _DAY_MS = 86_400_000
 _MS_NS = 1_000_000
+# A nonce is a uint256 that must rise; what is near its end was not written by any clock.
+_NONCE_MAX = 2**255
 
 
 def split_rest_url(rest_url: str) -> tuple[str, str]:
@@ -106,6 +108,8 @@ class Account:
             # The guard against wrong routing: a wrong group may show somebody else.
             raise Refused(VENUE, "account", f"address is {account.address[:50]}, not {self._settings.primary_address}")
         last = await self._call(rest.get_nonce(self.access, self.now_ms()), wire.LastNonce)
+        if not 0 <= last.last_nonce < _NONCE_MAX:
+            raise Refused(VENUE, "account/nonce", f"lastNonce {last.last_nonce} leaves no room above it")
         await self._look_at_an_order()
         if self._settings.leverage is not None:
             for symbol in self._settings.symbols:

@@ -43,7 +43,7 @@ def _doubt(name: str) -> Rule:
 
 
 # As the answer to POST /orders or as the code of a REJECTED order; the venue puts both kinds in either place.
-# LP and transfer codes (4xxx, 5xxx) are not here: on an order they would mean nothing, so they prove nothing.
+# Codes of other calls (deposits, LP shares, transfers) are named for the log; on an order they would prove nothing.
 RULES: dict[int, Rule] = {
     429: _refused("TOO_MANY_REQUESTS", Next.RETRY),
     1002: _refused("UNAUTHORIZED", Next.REGISTER),
@@ -61,8 +61,11 @@ RULES: dict[int, Rule] = {
     1131: _refused("BAD_RECV_WINDOW"),
     1132: _refused("ORDER_EXPIRED", Next.RESIGN),
     1133: _refused("INVALID_TIME_IN_FORCE"),
+    1143: _doubt("INVALID_TRANSACTION"),
+    1144: _doubt("ALREADY_USE_TRANSACTION"),
     1145: _refused("INVALID_TP_SL_PRICE"),
     1146: _refused("INVALID_ACCOUNT_GROUP", Next.REGISTER),  # register tells the group the account is in now
+    1147: _doubt("DECLINE_WITHDRAW_FROM_MOBILE"),
     1148: _refused("MARKET_CLOSED", Next.HALT),
     3001: _refused("PRICE_CHECK_FAILED"),
     3002: _refused("MARGIN_CHECK_FAILED"),
@@ -85,6 +88,18 @@ RULES: dict[int, Rule] = {
     3022: _refused("INVALID_TP_SL_PRICE"),
     3023: _refused("BAD_SYMBOL"),
     3024: _refused("MARKET_CLOSED", Next.HALT),
+    # 4001, 4002 and 4004 are close codes of the sockets too (ws.py): another table.
+    4001: _doubt("LP_BALANCE"),
+    4002: _doubt("LP_MARGIN"),
+    4003: _doubt("LP_PRICE_STALE"),
+    4004: _doubt("LP_ORDER_STALE"),
+    4007: _doubt("LP_WITHDRAW_WITHOUT_SHARES"),
+    4010: _doubt("LP_DUPLICATE"),
+    4012: _doubt("LP_WITHDRAW_ABOVE_BALANCE"),
+    5002: _doubt("TRANSFER_MARGIN"),
+    5009: _doubt("TRANSFER_WITHDRAW_CAP"),
+    5010: _doubt("TRANSFER_DUPLICATE"),
+    5013: _doubt("TRANSFER_EXECUTION_FAILED"),
 }
 
 

@@ -95,6 +95,41 @@ def get_depth(access: Access, symbol: str, limit: int = 20) -> RestRequest:
     return _public(access, "/depth", symbol=symbol, limit=limit)
 
 
+def get_ticker_24hr(access: Access, symbols: Iterable[str] = ()) -> RestRequest:
+    return _public(access, "/ticker/24hr", symbols=",".join(symbols))
+
+
+def get_funding_history(
+    access: Access,
+    symbol: str,
+    *,
+    interval: str = "",
+    start_ms: int | None = None,
+    end_ms: int | None = None,
+    limit: int | None = None,
+) -> RestRequest:
+    return _history(access, "/funding/history", symbol, interval, start_ms, end_ms, limit)
+
+
+def get_klines(
+    access: Access,
+    symbol: str,
+    *,
+    interval: str = "",
+    start_ms: int | None = None,
+    end_ms: int | None = None,
+    limit: int | None = None,
+) -> RestRequest:
+    """Ask for candles. Lately the venue was seen to ignore both times: build no backfill on it."""
+    return _history(access, "/klines", symbol, interval, start_ms, end_ms, limit)
+
+
+def get_trades(
+    access: Access, symbol: str, *, start_ms: int | None = None, end_ms: int | None = None, limit: int | None = None
+) -> RestRequest:
+    return _history(access, "/trades", symbol, "", start_ms, end_ms, limit)
+
+
 def post_register(
     access: Access, primary: Signer, signing_address: str, verifying_contract: str, expiry_ms: int
 ) -> RestRequest:
@@ -179,7 +214,13 @@ def signed_cancel_bytes(order: wire.CancelFields) -> bytes:
     return signing.encode_cancel(order.time, order.nonce, order.id)
 
 
-def _public(access: Access, path: str, **query: str | int) -> RestRequest:
+def _history(
+    access: Access, path: str, symbol: str, interval: str, start_ms: int | None, end_ms: int | None, limit: int | None
+) -> RestRequest:
+    return _public(access, path, symbol=symbol, interval=interval, startTime=start_ms, endTime=end_ms, limit=limit)
+
+
+def _public(access: Access, path: str, **query: str | int | None) -> RestRequest:
     return RestRequest("GET", path, _pairs(query), access.headers(private=False, has_body=False))
 
 

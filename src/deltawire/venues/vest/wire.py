@@ -80,6 +80,48 @@ class Tickers(Struct):
     tickers: list[Ticker]
 
 
+class Ticker24h(Struct, rename="camel"):
+    """One entry of ticker/24hr."""
+
+    symbol: str
+    open_price: str
+    close_price: str
+    high_price: str
+    low_price: str
+    quote_volume: str
+    volume: str
+    price_change: str  # against the previous day's close
+    price_change_percent: str
+    open_time: int
+    close_time: int
+
+
+class Tickers24h(Struct):
+    tickers: list[Ticker24h]
+
+
+class FundingRate(Struct, rename="camel"):
+    """One entry of funding/history: the rate of one hour in force at a time."""
+
+    symbol: str
+    time: int
+    one_hr_funding_rate: str
+
+
+class Kline(Struct, array_like=True):
+    """One candle. trades is a number over REST and a text on the channel."""
+
+    open_time: int
+    open: str
+    high: str
+    low: str
+    close: str
+    close_time: int
+    volume: str
+    quote_volume: str
+    trades: int | str
+
+
 class Trade(Struct, rename="camel"):
     """A public trade. One reader takes a negative qty as a sell; not confirmed, so never trade on its sign."""
 

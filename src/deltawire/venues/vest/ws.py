@@ -40,6 +40,7 @@ ACCOUNT_PRIVATE = "account_private"
 TICKERS = "tickers"
 PING, SUBSCRIBE, UNSUBSCRIBE = "PING", "SUBSCRIBE", "UNSUBSCRIBE"
 _VERSION = "1.0"
+_KLINE = "kline_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,13 @@ class TradesSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class KlineSeen:
+    symbol: str
+    interval: str
+    item: wire.Kline
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorFrame:
     code: int
     msg: str
@@ -91,6 +99,7 @@ Frame = (
     | Depth
     | TickersSeen
     | TradesSeen
+    | KlineSeen
     | wire.OrderEvent
     | wire.LpEvent
     | wire.TransferEvent
@@ -105,6 +114,10 @@ def depth_channel(symbol: str) -> str:
 
 def trades_channel(symbol: str) -> str:
     return f"{symbol}@trades"
+
+
+def kline_channel(symbol: str, interval: str) -> str:
+    return f"{symbol}@{_KLINE}{interval}"
 
 
 def socket_url(base_url: str, account_group: int, listen_key: Secret | None = None) -> str:
@@ -139,6 +152,7 @@ _books = msgspec.json.Decoder(WireBook)
 _loose_books = msgspec.json.Decoder(LooseBook)
 _tickers = msgspec.json.Decoder(list[wire.Ticker])
 _trades = msgspec.json.Decoder(wire.Trade | list[wire.Trade])
+_klines = msgspec.json.Decoder(wire.Kline)
 _private_events = msgspec.json.Decoder(_PrivateEvent)
 _order_events = msgspec.json.Decoder(wire.OrderEvent)
 _lp_events = msgspec.json.Decoder(wire.LpEvent)
@@ -176,6 +190,8 @@ class FrameReader:
         if at and kind == "trades":
             found = _decode(_trades, data, channel)
             return TradesSeen(symbol, found if isinstance(found, list) else [found])
+        if at and kind.startswith(_KLINE):
+            return KlineSeen(symbol, kind.removeprefix(_KLINE), _decode(_klines, data, channel))
         if channel == TICKERS:
             return TickersSeen(_decode(_tickers, data, channel))
         return Unknown("channel")
@@ -278,6 +294,12 @@ def tickers(items: Sequence[wire.Ticker]) -> bytes:
 
 def trade(symbol: str, item: wire.Trade) -> bytes:
     return msgspec.json.encode({"channel": trades_channel(symbol), "data": item})
+
+
+def kline(symbol: str, interval: str, item: wire.Kline) -> bytes:
+    """Write one candle as the channel does, its count as text."""
+    as_sent = msgspec.structs.replace(item, trades=str(item.trades))
+    return msgspec.json.encode({"channel": kline_channel(symbol, interval), "data": as_sent})
 
 
 def private_event(event: wire.OrderEvent | wire.LpEvent | wire.TransferEvent) -> bytes:
