@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import orjson
@@ -12,7 +12,7 @@ from deltawire.core.money import E8
 from deltawire.core.types import Side
 from deltawire.venues.paradex.signing import onboarding_struct_hash
 
-PRIVATE = ("orders.ALL", "fills.ALL", "positions", "account")
+PRIVATE = ("orders.ALL", "fills.ALL", "positions", "account", "tradebusts")
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,17 @@ class SocketCaller(Socket):
         self._heard.replies.append((method, reply))
         return reply
 
-    async def news_of(self, count: int) -> None:
-        while len(self._heard.news) < count:
+    async def news_of(self, channel: str) -> None:
+        while all(name != channel for name, _ in self._heard.news):
             await self.read()
+
+    async def answered_without_id(self, method: str, **params: Any) -> None:
+        replies: dict[int | None, Any] = {**self.replies}
+        self.replies = cast("dict[int, Any]", replies)
+        await self.send(method, **params)
+        while None not in replies:
+            await self.read()
+        self._heard.replies.append((method, replies[None]))
 
 
 async def hear() -> Heard:
@@ -198,6 +206,9 @@ async def _private(rest: RestCaller) -> None:
     await rest.call("GET", "/trades?market=ALL")
     await rest.call("GET", "/funding/payments")
     await rest.call("GET", "/fills?page_size=x")
+    page = await rest.call("GET", "/fills?page_size=1")
+    await rest.call("GET", f"/fills?page_size=1&cursor={page['next']}")
+    await rest.call("GET", "/fills?page_size=1&cursor=x")
 
 
 async def _refused_orders(rest: RestCaller) -> None:
@@ -254,7 +265,8 @@ async def _websocket(venue: Running, rest: RestCaller, heard: Heard) -> None:
 
 async def _websocket_orders(rest: RestCaller, socket: SocketCaller) -> None:
     await socket.call("order.create", **rest.order(size="0.02", client_id="w1"))
-    await socket.news_of(4)  # fill, order, position, account
+    for channel in ("fills.ALL", "orders.ALL", "positions", "account"):
+        await socket.news_of(channel)
     for wrong in (
         rest.order(client_id="w1"),
         rest.order(signature='["1","2"]'),
@@ -280,6 +292,11 @@ async def _websocket_orders(rest: RestCaller, socket: SocketCaller) -> None:
     await socket.call("order.cancel_on_disconnect", enabled=True)
     await socket.call("order.cancel_on_disconnect", enabled="yes")
     await socket.call("order.create", **rest.order(size="0.5", price="1", type="MARKET", flags=["REDUCE_ONLY"]))
+    rest.venue.fault("idless_error")
+    await socket.answered_without_id("order.create", **rest.order(size="0.03", client_id="w3"))
+    rest.venue.fault("bust")
+    await socket.news_of("tradebusts")
+    await rest.call("GET", "/tradebusts")
 
 
 def heard_once() -> Heard:

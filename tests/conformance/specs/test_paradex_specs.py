@@ -25,6 +25,7 @@ from tests.conformance.specs.documents import (
 from tests.conformance.specs.scenario import PRIVATE, Heard, hear
 
 from deltawire.core.types import Side
+from deltawire.sim.paradex_channels import PRIVATE_KINDS
 from deltawire.venues.paradex import rpc
 
 OPTION = "of option markets; the simulator's are perpetuals"
@@ -136,7 +137,7 @@ def test_lists_were_judged_with_something_in_them(heard):
     """An empty list passes any schema of its items."""
     empty = {answer.path for answer in heard.answers if answer.body.startswith(b'{"results":[]')}
     filled = {answer.path for answer in heard.answers if answer.body.startswith(b'{"results":[{')}
-    assert empty - filled == {"/tradebusts", "/transactions", "/transfers"}  # never happen here
+    assert empty - filled == {"/transactions", "/transfers"}  # never happen here
 
 
 def test_every_refusal_of_rest_has_a_code_and_a_text(heard):
@@ -179,7 +180,7 @@ def test_every_error_of_websocket_has_a_code_its_method_may_give(heard):
             assert error["message"]
             assert error["code"] in rpc_errors(method) | {METHOD_ERROR}, (method, error)
             seen.add(error["code"])
-    assert {METHOD_ERROR, -32600, -32602, 40110, 40111, 40300} <= seen
+    assert {METHOD_ERROR, -32600, -32602, -32603, 40110, 40111, 40300} <= seen
 
 
 def test_every_method_of_the_document_is_answered_with_success_or_named_as_not_simulated(heard):
@@ -191,6 +192,7 @@ def test_private_channels_in_their_json_form_are_as_asyncapi_has_them(heard):
     wrong = [f"{name}: {problem}" for name, data in heard.news for problem in complaints(channel_payload(name), data)]
     assert wrong == []
     assert {name for name, _ in heard.news} == set(PRIVATE)
+    assert {name.removesuffix(".ALL") for name in PRIVATE} == PRIVATE_KINDS
     assert [data["request_info"]["status"] for name, data in heard.news if "request_info" in data] == ["SUCCESS"]
 
 
