@@ -94,8 +94,7 @@ class SocketCaller(Socket):
             await self.read()
 
     async def answered_without_id(self, method: str, **params: Any) -> None:
-        replies: dict[int | None, Any] = {**self.replies}
-        self.replies = cast("dict[int, Any]", replies)
+        replies = cast("dict[int | None, Any]", self.replies)
         await self.send(method, **params)
         while None not in replies:
             await self.read()
