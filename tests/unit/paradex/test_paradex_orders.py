@@ -406,3 +406,11 @@ async def test_seeded_news_in_any_order_with_repeats_ends_every_order_with_what_
 def test_the_snapshot_helper_is_uncrossed():
     update = snapshot(BTC)
     assert update.bids[0][0] < update.asks[0][0]
+
+
+async def test_a_busted_fill_is_an_error_and_stops_entries(rig):
+    bust = {"account": "0x1", "busted_fill_id": "f7", "created_at": 1_795_000_000_000}
+    rig.fake.order_connection.text(rpc.encode_notification("tradebusts", bust))
+    await rig.sink.until(lambda: "fill f7 was taken back" in rig.venue.entry_block(BTC))
+    assert ("error", "paradex.fill_busted", {"fill_id": "f7"}) in rig.log.lines
+    assert rig.venue.ready, "exits go on"

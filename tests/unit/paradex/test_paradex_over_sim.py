@@ -288,3 +288,10 @@ async def test_retail_orders_wait_three_hundred_milliseconds_and_pay_nothing(ben
     assert time.monotonic_ns() - sent_ns >= 300_000_000
     (fill,) = [event for event in bench.sink.of(client_id) if type(event).__name__ == "FillSeen"]
     assert fill.fee_e8 == 0
+
+
+async def test_a_bust_is_heard(bench):
+    client_id = bench.submit()
+    await bench.sink.until(lambda: "Closed" in bench.sink.kinds(client_id))
+    bench.faults.add(Fault("paradex", "bust"))
+    await bench.sink.until(lambda: "taken back" in bench.venue.entry_block(BTC))

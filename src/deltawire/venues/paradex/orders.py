@@ -55,6 +55,7 @@ class OrderDesk:
         self._link: Link | None = None
         self._sink: VenueSink | None = None
         self._lives = Lives()
+        self._busted = ""  # the last fill that was taken back
         self._told_up = False
         self._calls: set[asyncio.Task[None]] = set()
         self.unreadable = 0
@@ -79,6 +80,8 @@ class OrderDesk:
         """
         if not self.is_protected:
             return "the order socket is down: only exits leave, by REST"
+        if self._busted:
+            return f"fill {self._busted} was taken back by the chain: positions must be reconciled by a restart"
         doubtful = self._lives.in_doubt(symbol)
         return "" if doubtful is None else f"order {doubtful.client_id} is in doubt"
 
@@ -326,8 +329,12 @@ class OrderDesk:
             self._log.info("paradex.account", status=record.status, equity_e8=record.account_value_e8)
 
     def _on_bust(self, bust: busts.Bust) -> None:
-        """Tell a person. The fill stays told; the position the venue now has shows when positions are compared."""
-        self._log.error("paradex.fill_busted", fill_id=bust.fill_id[:60])
+        """Tell a person and stop entries: the position is no longer what the fills say.
+
+        The fill stays told; what the venue holds now shows when positions are compared.
+        """
+        self._busted = bust.fill_id[:60]
+        self._log.error("paradex.fill_busted", fill_id=self._busted)
 
     def _on_order(self, order: Order) -> None:
         """Tell what an order update says. Older and repeated updates say nothing that the table does not bear."""
