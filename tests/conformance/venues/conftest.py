@@ -52,5 +52,10 @@ async def rig(make: Make) -> Rig:
 
 
 @pytest.fixture
+async def slow(make: Make) -> Rig:
+    return await started(make, slow=True)
+
+
+@pytest.fixture
 async def hasty(make: Make) -> Rig:
     return await started_hasty(make)

@@ -19,10 +19,10 @@ from deltawire.core.money import E8, notional_e8
 from deltawire.core.order import IllegalTransition, Order, apply
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Purpose, Side, TradeId
-from deltawire.engine.rules import NEVER_MARGIN_NS
+from deltawire.engine.resolver import NEVER_MARGIN_NS
 from deltawire.sim.faults import Fault, Faults
 from deltawire.sim.market import Market, Quote
-from deltawire.venues.contract import OrderReport, PreparedOrder, Venue
+from deltawire.venues.contract import OpenOrder, OrderReport, PreparedOrder, Venue
 
 WITHIN_S = 15.0  # far above what anything here takes: passing it is a failure, not a slow machine
 BASE = "BTC"
@@ -99,13 +99,25 @@ class World(Protocol):
     async def start(self, tls: ssl.SSLContext) -> None: ...
     async def stop(self) -> None: ...
     def venue(
-        self, tls: ssl.SSLContext, log: MemoryLog, *, recv_window_ms: int = 5_000, reply_timeout_s: float = 5.0
+        self,
+        tls: ssl.SSLContext,
+        log: MemoryLog,
+        *,
+        recv_window_ms: int = 5_000,
+        reply_timeout_s: float = 5.0,
+        slow: bool = False,
     ) -> Venue:
-        """Make an adapter that is in doubt of an order after reply_timeout_s without news."""
+        """Make an adapter that is in doubt of an order after reply_timeout_s without news.
+
+        slow: the venue takes its time to execute its orders, where it can.
+        """
 
     def truth(self) -> Truth: ...
     def secrets(self) -> list[str]:
         """Every text that must not be seen: keys, and tokens the venue has given out so far."""
+
+    async def hold(self, rig: "Rig") -> OpenOrder | None:
+        """Bring an order of the account to rest at the venue, and say what is to be listed; None where none can."""
 
     def lose_all_news(self) -> list[Fault]:
         """Return the faults by which the next order executes and neither answer nor event of it is heard for long."""
@@ -214,6 +226,9 @@ class Rig:
         await until(lambda: self.order(prepared).is_final, f"the end of {self.order(prepared)} in {self.log.events}")
         return self.order(prepared)
 
+    async def until_known(self, prepared: PreparedOrder) -> None:
+        await until(lambda: self.order(prepared).venue_order_id, f"the venue's id of {self.order(prepared)}")
+
     async def doubted(self, prepared: PreparedOrder) -> None:
         await until(lambda: self.count(prepared, InDoubt), f"doubt of {self.order(prepared)}")
 
@@ -295,14 +310,12 @@ async def workshop(world: World, tls: ssl.SSLContext) -> AsyncIterator[Make]:
     assert world.faults.armed() == []
 
 
-async def started(make: Make) -> Rig:
-    rig = make()
+async def started(make: Make, **settings: Any) -> Rig:
+    rig = make(**settings)
     await rig.start()
     return rig
 
 
 async def started_hasty(make: Make) -> Rig:
     """Start an adapter that doubts soon and whose orders die soon, for what has to be waited out."""
-    rig = make(reply_timeout_s=0.3, recv_window_ms=300)
-    await rig.start()
-    return rig
+    return await started(make, reply_timeout_s=0.3, recv_window_ms=300)

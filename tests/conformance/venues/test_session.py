@@ -11,7 +11,7 @@ from tests.conformance.venues.suite import ASK_E8, BASE, BID_E8, SIZE_E8, Rig, q
 from deltawire.core.book import Book
 from deltawire.core.money import E8
 from deltawire.core.types import Side
-from deltawire.venues.contract import MARKET_DATA, ORDERS, PRIVATE, PositionReport, Refused
+from deltawire.venues.contract import MARKET_DATA, ORDERS, PRIVATE, Refused
 
 BPS_E8 = BID_E8 // 10_000
 
@@ -127,10 +127,15 @@ async def test_positions_open_orders_and_balance_agree_with_the_venues_record(ri
         await asyncio.sleep(0.01)
     assert await agreed()
     [position] = await rig.venue.positions()
-    assert position == PositionReport(rig.world.symbol, -SIZE_E8, position.entry_price_e8)
+    assert (position.symbol, position.size_e8) == (rig.world.symbol, -SIZE_E8)
     assert abs(position.entry_price_e8 - price_e8) <= rig.world.instrument.price_tick_e8
     assert await rig.venue.open_orders() == []
     assert rig.world.truth().open_orders == 0
+
+
+async def test_an_order_the_venue_holds_is_listed_as_it_is(slow: Rig):
+    held = await slow.world.hold(slow)
+    assert await slow.venue.open_orders() == ([] if held is None else [held])
 
 
 async def test_a_position_that_was_closed_is_not_listed(rig: Rig):

@@ -6,27 +6,40 @@ Timings are shortened so that the suite is quick; what is answered, and how, is 
 import random
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from examples.toy_venue import simulator
 from examples.toy_venue.adapter import ToySettings, ToyVenue
-from tests.conformance.venues.suite import BASE, MemoryLog, OrderTruth, SystemClock, Truth, World, quote
+from tests.conformance.venues.suite import (
+    ASK_E8,
+    BASE,
+    SIZE_E8,
+    MemoryLog,
+    OrderTruth,
+    Rig,
+    SystemClock,
+    Truth,
+    World,
+    quote,
+)
 
 from deltawire.core.money import E8, floor_to, parse_e8
 from deltawire.core.secret import Secret
-from deltawire.core.types import Instrument
+from deltawire.core.types import Instrument, Side, VenueOrderId
 from deltawire.net.api import PoolSettings
 from deltawire.net.sockets import SocketNetwork
 from deltawire.sim.credentials import paradex_keys, vest_keys
 from deltawire.sim.faults import Fault, Faults
 from deltawire.sim.market import Market
+from deltawire.sim.paradex_checks import NewOrder
 from deltawire.sim.paradex_rules import BTC, ParadexSimSettings
 from deltawire.sim.paradex_server import ParadexSim
 from deltawire.sim.vest_server import VestSim
 from deltawire.sim.vest_settings import VestMarketRules, VestSimSettings
-from deltawire.venues.contract import Venue
+from deltawire.venues.contract import OpenOrder, Venue
 from deltawire.venues.paradex.session import ParadexVenue
-from deltawire.venues.paradex.settings import ParadexSettings
+from deltawire.venues.paradex.settings import OrderClass, ParadexSettings
 from deltawire.venues.vest.session import VestVenue
 from deltawire.venues.vest.settings import VestSettings
 
@@ -78,7 +91,13 @@ class ParadexWorld:
         await self.sim.stop()
 
     def venue(
-        self, tls: ssl.SSLContext, log: MemoryLog, *, recv_window_ms: int = 5_000, reply_timeout_s: float = 5.0
+        self,
+        tls: ssl.SSLContext,
+        log: MemoryLog,
+        *,
+        recv_window_ms: int = 5_000,
+        reply_timeout_s: float = 5.0,
+        slow: bool = False,
     ) -> Venue:
         rest_port, ws_port = self.ports
         network = network_of(tls)
@@ -90,6 +109,7 @@ class ParadexWorld:
             symbols=(self.symbol,),
             recv_window_ms=recv_window_ms,
             reply_timeout_s=reply_timeout_s,
+            order_class=OrderClass.RETAIL if slow else OrderClass.PRO,  # with the speed bump, or without
             reconnect_floor_s=0.01,
             reconnect_ceiling_s=0.05,
             resubscribe_pause_s=0.01,
@@ -117,6 +137,26 @@ class ParadexWorld:
     def secrets(self) -> list[str]:
         key = self.keys.private_key.reveal()
         return [key, key.removeprefix("0x"), str(int(key, 16)), "eyJ"]  # how every JSON web token begins
+
+    async def hold(self, rig: Rig) -> OpenOrder:
+        """Rest an offer above the market, as another program of this account would."""
+        now_ns = CLOCK.unix_ns()
+        price_e8 = ASK_E8 + 100 * E8
+        offer = NewOrder(
+            account=self.keys.account_address,
+            symbol=self.symbol,
+            side=Side.SELL,
+            kind="LIMIT",
+            instruction="GTC",
+            size_e8=SIZE_E8,
+            price_e8=price_e8,
+            signed_unix_ms=now_ns // 10**6,
+            received_unix_ns=now_ns,
+            client_id="by-hand",
+        )
+        order = self.sim.exchange.accept(offer)
+        self.sim.exchange.execute(order)
+        return OpenOrder(self.symbol, VenueOrderId(order.id), "by-hand", 0, Side.SELL, SIZE_E8)
 
     def lose_all_news(self) -> list[Fault]:
         return [Fault(self.name, "lose_reply"), Fault(self.name, "late_fill", params={"ms": LONG_MS})]
@@ -163,10 +203,18 @@ class VestWorld:
         await self.sim.stop()
 
     def venue(
-        self, tls: ssl.SSLContext, log: MemoryLog, *, recv_window_ms: int = 5_000, reply_timeout_s: float = 5.0
+        self,
+        tls: ssl.SSLContext,
+        log: MemoryLog,
+        *,
+        recv_window_ms: int = 5_000,
+        reply_timeout_s: float = 5.0,
+        slow: bool = False,
     ) -> Venue:
         rest_port, ws_port = self.ports
         network = network_of(tls)
+        if slow:
+            self.sim.exchange.settings = replace(self.settings, execution_delay_ms=(1_000, 1_000))
         settings = VestSettings(
             rest_url=f"https://127.0.0.1:{rest_port}/v2",
             ws_url=f"wss://127.0.0.1:{ws_port}/ws-api?version=1.0",
@@ -216,6 +264,14 @@ class VestWorld:
         listen_keys = [account.listen_key for account in accounts.by_address.values() if account.listen_key]
         return [key.removeprefix("0x"), marked_bytes(32).hex(), *accounts._sessions, *listen_keys]
 
+    async def hold(self, rig: Rig) -> OpenOrder:
+        """Nothing of ours rests, but an order is open until it executes."""
+        prepared = rig.submit()
+        await rig.until_known(prepared)
+        order_id = rig.order(prepared).venue_order_id
+        assert order_id is not None
+        return OpenOrder(self.symbol, order_id, "", prepared.correlator, Side.BUY, SIZE_E8)
+
     def lose_all_news(self) -> list[Fault]:
         silent = Fault(self.name, "silent_stream", params={"link": "private", "ms": LONG_MS})
         return [silent, Fault(self.name, "lose_reply")]
@@ -255,8 +311,15 @@ class ToyWorld:
         await self.sim.server.stop()
 
     def venue(
-        self, tls: ssl.SSLContext, log: MemoryLog, *, recv_window_ms: int = 5_000, reply_timeout_s: float = 5.0
+        self,
+        tls: ssl.SSLContext,
+        log: MemoryLog,
+        *,
+        recv_window_ms: int = 5_000,
+        reply_timeout_s: float = 5.0,
+        slow: bool = False,
     ) -> Venue:
+        del slow  # orders are over at once here
         settings = ToySettings(
             url=f"wss://127.0.0.1:{self.port}/",
             key="toy-key",
@@ -287,6 +350,9 @@ class ToyWorld:
 
     def secrets(self) -> list[str]:
         return [self.secret.reveal()]
+
+    async def hold(self, rig: Rig) -> None:
+        """Every order is over at once."""
 
     def lose_all_news(self) -> list[Fault]:
         return [Fault(self.name, "lose_reply"), Fault(self.name, "late_fill", params={"ms": LONG_MS})]
