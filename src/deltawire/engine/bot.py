@@ -11,7 +11,7 @@ from typing import Any
 from deltawire import __version__
 from deltawire.core.book import Book
 from deltawire.core.edge import PairRules
-from deltawire.core.events import FilledTotal, FillSeen, OrderEvent
+from deltawire.core.events import FilledTotal, FillSeen, InDoubt, OrderEvent
 from deltawire.core.limits import Gate, Limits
 from deltawire.core.money import notional_e8
 from deltawire.core.stamps import OrderStamps
@@ -384,7 +384,7 @@ class Bot:
         by_pair = {trader.rules.pair_id: trader for trader in self.traders}
         for remains in self._recovered.open_trades:
             trader = by_pair.get(remains.pair_id)
-            if trader is None or len(trader.dealer.open) >= trader.rules.layers_max:
+            if trader is None:
                 raise CannotStart(
                     f"the journal holds open trade {remains.trade_id} of pair {remains.pair_id}, which this "
                     "configuration cannot take over; configure that pair again and start, and it will be closed or kept"
@@ -393,9 +393,16 @@ class Bot:
             self._ids.resume(remains.trade_id, len(remains.intents))
             trader.adopt(trade)
             self._log.warning("trade.recovered", trade_id=remains.trade_id, doubtful=len(trade.in_doubt))
+            # On record, or the news that settles them could not be told from news of an order that never left.
+            for order in trade.in_doubt:
+                doubt = observed(order.request.client_id, InDoubt(order.why), self.clock.unix_ns())
+                self.recorder.later(doubt)
             for intent in remains.intents:
                 client_id = ClientOrderId(intent.client_id)
-                doubtful = Doubtful(client_id, self.venues[intent.venue], intent.symbol, intent.correlator, 0)
+                # Bytes written in the last moment of the run before may still be on their way.
+                intended_ns = self.clock.mono_ns() - max(0, self.clock.unix_ns() - intent.unix_ns)
+                venue = self.venues[intent.venue]
+                doubtful = Doubtful(client_id, venue, intent.symbol, intent.correlator, intended_ns)
                 live = LiveOrder(trader, doubtful, OrderStamps(), timed=True)
                 self.registry.add(live)
                 if is_unsettled(trade.orders[client_id]):

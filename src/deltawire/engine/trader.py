@@ -185,5 +185,11 @@ class PairTrader:
         return self.dealer.order_state(client_id)
 
     def adopt(self, trade: Trade) -> None:
-        """Take over a trade that an earlier run left open."""
+        """Take over a trade that an earlier run left open.
+
+        There can be more than layers: a trade that was over but for the prices of its fills, and the one after it, or
+        a setting made smaller. The oldest of them are ended.
+        """
         self.dealer.open.append(trade)
+        for old in self.dealer.open[: -self.rules.layers_max]:
+            old.want_exit("recovered", self.books, forced=True)

@@ -345,7 +345,7 @@ class _Side(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         if self._transport is None:
             self._early += data
-        else:
+        elif not self._transport.is_closing():  # uvloop raises where asyncio drops what a closed socket is given
             self._transport.write(data)
 
     def write_eof(self) -> None:

@@ -285,3 +285,19 @@ async def test_jitter_is_drawn_for_each_direction_by_its_own_measure(venue):
         assert {connection.down._delay_ns() for _ in range(20)} == {0}
         assert max(connection.up._delay_ns() for _ in range(50)) > 5 * MS
         writer.close()
+
+
+async def test_bytes_for_a_client_that_was_killed_do_not_stop_the_clock_for_the_others(venue):
+    async with proxied(venue, Link.of_rtt(10)) as proxy:
+        reader, writer = await open_to(proxy)
+        await ping(reader, writer)
+        await until(lambda: len(proxy.connections) == 1, "accepted")
+        dead = proxy.connections[0]
+        venue.writers[0].write(b"news")
+        await until(lambda: dead.down._queue, "news is on its way")
+        assert dead.client._transport is not None
+        dead.client._transport.abort()  # as after the reset of a killed process: closed, and not yet told
+        writer.close()
+        for _ in range(2):
+            await ping(*(other := await open_to(proxy)))
+            other[1].close()
