@@ -61,6 +61,11 @@ class Child:
                 self._process.wait()
         return self._process.returncode
 
+    def kill(self) -> None:
+        """End it by SIGKILL, at once, wherever it is; gone when this returns."""
+        self._process.kill()
+        self._process.wait()
+
     def last_lines(self, count: int = 15) -> str:
         """Return the end of what it wrote."""
         try:

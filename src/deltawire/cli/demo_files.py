@@ -2,6 +2,7 @@
 
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -57,8 +58,11 @@ def write_sim_config(path: Path, *, seed: int, rtt_ms: float) -> None:
     write_new(path, f"# Written by `deltawire demo`.\nseed: {seed}\nrtt_ms: {rtt_ms:g}\n", mode=0o644)
 
 
-def write_bot_files(folder: Path, ready: Ready, cleanup: ExitStack) -> tuple[Path, Path]:
-    """Write config.yaml and .env for the bot, and return the config's path and the control socket's."""
+def write_bot_files(folder: Path, ready: Ready, cleanup: ExitStack, **settings: str) -> tuple[Path, Path]:
+    """Write config.yaml and .env for the bot, and return the config's path and the control socket's.
+
+    settings: fields of template.Values that shall differ from the demo's.
+    """
     account = ready.accounts[0]
     write_new(
         folder / ".env",
@@ -72,7 +76,7 @@ def write_bot_files(folder: Path, ready: Ready, cleanup: ExitStack) -> tuple[Pat
     )
     socket = _socket_path(folder, cleanup)
     config = folder / "config.yaml"
-    write_new(config, config_text(_values(ready, socket)), mode=0o644)
+    write_new(config, config_text(replace(_values(ready, socket), **settings)), mode=0o644)
     return config, socket
 
 

@@ -125,6 +125,23 @@ def verify(config: Config = CONFIG, journal: Journal = None, *, as_json: Json = 
 
 
 @app.command()
+def drill(
+    kills: Annotated[int, typer.Option(min=1, max=10_000, help="How often the bot is killed.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the instants, the market and the faults.")] = 1,
+    rtt_ms: Annotated[float, typer.Option(min=0, max=5000, help="Simulated network round trip, in ms.")] = 10.0,
+    directory: Annotated[
+        Path | None, typer.Option("--dir", help="Empty folder for journal and logs.", metavar="DIR")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Kill the bot again and again in mid-trade, then hold journal against simulated venues. Exit 0: nothing is wrong."""
+    from deltawire.cli.drill import drill as work
+
+    work(kills, seed, rtt_ms, directory, as_json=as_json)
+
+
+@app.command()
 def bench(
     names: Annotated[
         list[str] | None, typer.Argument(help="reaction, sign, throughput, connect; all if none.", metavar="NAME...")

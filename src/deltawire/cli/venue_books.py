@@ -3,24 +3,17 @@
 The bot has no part in this: what it wrote down is held against what the venues did. Amounts in 1e-8.
 """
 
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from deltawire.cli.sim_control import Unreadable, control
 from deltawire.core.money import format_e8, parse_e8
 from deltawire.core.types import Side
 from deltawire.journal.read import JournalReader
 
-_TIMEOUT_S = 10.0
-
-
-class Unreadable(Exception):
-    """The venues' books cannot be read, so nothing can be said of agreement."""
+__all__ = ["Books", "Unreadable", "books_in", "differences", "is_flat", "journal_books", "venue_books"]
 
 
 @dataclass(slots=True)
@@ -44,16 +37,16 @@ class Books:
 
 def venue_books(control_url: str, paradex_account: str, vest_address: str) -> dict[str, Books]:
     """Read both venues' books of one account. Raises Unreadable."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy has no place on loopback
+    return books_in(control(control_url, "/state"), paradex_account, vest_address)
+
+
+def books_in(state: Mapping[str, Any], paradex_account: str, vest_address: str) -> dict[str, Books]:
+    """Take both venues' books of one account out of the simulators' state. Raises Unreadable."""
     try:
-        with opener.open(f"{control_url}/state", timeout=_TIMEOUT_S) as answer:
-            state = orjson.loads(answer.read())
         return {
             "paradex": _paradex(state["paradex"]["accounts"][paradex_account]),
             "vest": _vest(next(a for a in state["vest"]["accounts"] if a["primary_address"] == vest_address)),
         }
-    except (urllib.error.URLError, OSError, orjson.JSONDecodeError) as e:
-        raise Unreadable(f"no answer from the simulators at {control_url}: {e}") from e
     except (KeyError, TypeError, ValueError, StopIteration) as e:
         raise Unreadable(f"the simulators' state lacks what is compared: {e!r}") from e
 

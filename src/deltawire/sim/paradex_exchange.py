@@ -367,6 +367,7 @@ class ParadexExchange:
                     "filled": format_e8(order.filled_e8),
                     "average_price": format_e8(order.average_price_e8),
                     "cancel_reason": order.cancel_reason,
+                    "updated_unix_ns": order.updated_unix_ns,
                 }
                 for order in account.orders.values()
             ],
