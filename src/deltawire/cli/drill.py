@@ -60,7 +60,8 @@ def lines(done: Drill) -> list[str]:
     return [
         f"{done.kills} kills in {done.duration_s:.0f} s, seed {done.seed}",
         f"killed while: {', '.join(f'{phase} {count}' for phase, count in _phases(done).most_common())}",
-        f"with orders out: {document['killed_with_orders_out']}; with a trade open: {document['killed_with_a_trade_open']}",
+        f"with orders out: {document['killed_with_orders_out']}",
+        f"with a trade open: {document['killed_with_a_trade_open']}",
         f"orders received by the venues: {done.orders}, executed: {done.executed}, round trips: {done.trades}",
         f"faults of the venues meanwhile: {sum(done.faults.values())}",
         f"start to ready, ms: {_told(document['ready_ms'])}",

@@ -135,7 +135,7 @@ def drill(
     *,
     as_json: Json = False,
 ) -> None:
-    """Kill the bot again and again in mid-trade, then hold journal against simulated venues. Exit 0: nothing is wrong."""
+    """Kill the bot again and again in mid-trade, then hold journal against venues. Exit 0: nothing is wrong."""
     from deltawire.cli.drill import drill as work
 
     work(kills, seed, rtt_ms, directory, as_json=as_json)
