@@ -154,12 +154,23 @@ class CrashDrill:
             if self._watch.is_running and self._watch.run_id != self._run_before:
                 self._ready_unix_ns = time.time_ns()
                 self._drill.ready_ms.append((self._ready_unix_ns - self._born_unix_ns) / 1e6)
+                self._arm()
                 return True
             if time.monotonic() > deadline_s:
                 self._found(f"the bot was not ready {START_S_MAX:g} s after its start, see {bot.log.name}")
                 return False
             time.sleep(0.02)
         return False
+
+    def _arm(self) -> None:
+        """Do what a person does after an unclean end: look, and let the bot open trades again."""
+        try:
+            deadline_s = time.monotonic() + START_S_MAX
+            while ask(self._socket, "status")["state"] == "starting" and time.monotonic() < deadline_s:
+                time.sleep(0.01)
+            ask(self._socket, "arm")
+        except (NotRunning, BotRefused) as e:
+            self._tell(f"the bot could not be armed: {e}")
 
     def _wait(self, bot: Child, seconds: float) -> None:
         until_s = time.monotonic() + seconds

@@ -10,6 +10,7 @@ import signal
 import ssl
 import sys
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from deltawire.config.model import ArmAfterUnclean, BotConfig, LogFormat, LogLevel, PairConfig
@@ -29,7 +30,7 @@ from deltawire.net import loop as net_loop
 from deltawire.net.sockets import SocketNetwork
 from deltawire.net.tls import client_context
 from deltawire.observe.log import BufferedLog, Level, Output, human_line, json_line
-from deltawire.venues.contract import Refused, Venue
+from deltawire.venues.contract import EventLog, Refused, Venue
 from deltawire.venues.paradex.http import origin_of
 from deltawire.venues.paradex.session import ParadexVenue
 from deltawire.venues.paradex.settings import ParadexSettings
@@ -87,16 +88,24 @@ async def _run_logged(config: BotConfig, secrets: BotSecrets, clock: SystemClock
     control = ControlServer(config.control.socket, _commands(bot, stop), log)
     try:
         await control.start()
-        return await _run_to_end(bot, stop, log)
+        return await run_to_end(bot, stop, log)
     finally:
         await control.close()
 
 
-async def _run_to_end(bot: Bot, stop: "_Stop", log: BufferedLog) -> int:
+async def run_to_end(bot: Bot, stop: "Stop", log: EventLog) -> int:
+    """Start the bot, wait for the wish to stop, end it; return the exit code.
+
+    Told to stop while it starts, it gives up starting; but not with a trade of an earlier run open: that one is taken
+    over first and closed, as at any other stop.
+    """
     stop.listen()
     starting = asyncio.ensure_future(bot.start())
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done() and bot.has_inherited:
+        log.warning("bot.stop_after_start", reason="a trade of an earlier run is open and will be closed first")
+        await asyncio.wait((starting,))
     if not starting.done():
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
@@ -114,6 +123,16 @@ async def _run_to_end(bot: Bot, stop: "_Stop", log: BufferedLog) -> int:
     net_loop.quiet_gc()
     reason = await stopping
     return EXIT_CLEAN if await bot.stop(reason) else EXIT_UNCLEAN
+
+
+class Stop(Protocol):
+    """The wish to end."""
+
+    def listen(self) -> None:
+        """Begin to hear it."""
+
+    async def wait(self) -> str:
+        """Wait for it and return its reason."""
 
 
 class _Stop:

@@ -188,6 +188,11 @@ class Bot:
         self.state = "stopped"
         return flat and agree
 
+    @property
+    def has_inherited(self) -> bool:
+        """Whether an earlier run left a trade open."""
+        return bool(self._recovered.open_trades)
+
     async def abort(self) -> None:
         """End after a start that failed: nothing was opened, so nothing is closed."""
         self.state = "stopping"

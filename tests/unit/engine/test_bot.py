@@ -15,6 +15,7 @@ from deltawire.core.events import Closed, FillSeen
 from deltawire.core.limits import Limits
 from deltawire.core.money import E8
 from deltawire.core.types import Purpose, Side
+from deltawire.engine.assembly import run_to_end
 from deltawire.engine.bot import Bot, BotSettings, CannotStart, PairPlan
 from deltawire.engine.recovery import Recovered, read_back
 from deltawire.engine.snapshot import status
@@ -33,6 +34,7 @@ from deltawire.journal.records import (
     TradeOpened,
 )
 from deltawire.journal.segments import read
+from deltawire.venues.contract import PreparedOrder
 
 MS = 1_000_000
 WAIT_S = 5.0
@@ -79,6 +81,10 @@ class World:
         self.bot: Bot
 
     async def begin(self, recovered: Recovered | None = None, *, arm_itself: bool = True, **changes: object) -> Bot:
+        await self.made(recovered, arm_itself=arm_itself, **changes).start()
+        return self.bot
+
+    def made(self, recovered: Recovered | None = None, *, arm_itself: bool = True, **changes: object) -> Bot:
         self.journal = FullDisk(self.folder)
         self.runs += 1
         plan = PairPlan(
@@ -96,7 +102,6 @@ class World:
             clock=self.clock,
             log=self.log,
         )
-        await self.bot.start()
         return self.bot
 
     async def crash(self) -> Recovered:
@@ -318,10 +323,48 @@ async def test_a_dead_bots_order_unknown_to_its_venue_is_believed_lost_only_afte
     world.paradex.lost.add(world.paradex.last.client_id)
     world.vest.fill(world.vest.last.client_id)
     sent_ns = world.clock.now_ns
-    bot = await world.begin(await world.crash())
+    await world.begin(await world.crash())
     await world.until(lambda: len(world.paradex.orders) == 2)
-    assert world.clock.now_ns - sent_ns > bot.settings.never_after_ns
+    assert world.clock.now_ns - sent_ns > world.paradex.capabilities.recv_window_ms * MS
     assert world.paradex.last.purpose is Purpose.REPAIR
+
+
+class StopNow:
+    """Tells the bot to stop before it has started."""
+
+    def listen(self) -> None:
+        pass
+
+    async def wait(self) -> str:
+        return "SIGTERM"
+
+
+async def test_told_to_stop_while_it_starts_a_bot_with_an_open_trade_closes_it_first(world: World):
+    """Found by the crash drill: it ended with exit code 0 and one leg on."""
+    await world.begin()
+    world.enter()
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.reject(world.vest.last.client_id)
+    world.vest.lost.add(world.vest.last.client_id)  # the repair
+    recovered = await world.crash()
+    at = {"paradex": world.paradex, "vest": world.vest}
+
+    def executes(prepared: PreparedOrder) -> None:
+        request = prepared.request
+        news = at[request.instrument.venue].execute(request.client_id)
+        asyncio.get_running_loop().call_soon(at[request.instrument.venue].tell, request.client_id, *news)
+
+    world.paradex.on_submit = world.vest.on_submit = executes
+    ending = asyncio.ensure_future(run_to_end(world.made(recovered), StopNow(), world.log))
+    await world.until(ending.done)
+    assert await ending == 0
+    assert (world.paradex.position_e8, world.vest.position_e8) == (0, 0)
+    assert [(ended.clean, ended.flat) for ended in world.of(RunEnded)] == [(True, True)]
+
+
+async def test_told_to_stop_while_it_starts_a_bot_with_nothing_open_ends_at_once(world: World):
+    assert await run_to_end(world.made(Recovered()), StopNow(), world.log) == 0
+    assert world.of(RunEnded) == []
 
 
 async def test_a_dead_bots_two_open_trades_are_both_brought_home(world: World):
