@@ -32,7 +32,7 @@ LOOPBACK = "127.0.0.1"
 WS_PATH = "/ws-api"
 CLOSE_GRACE_S = 0.5  # for the client's own close frame; a client that sends none must not hold the venue open
 CONNECTIONS_KEPT = 1_000  # request counts of the newest connections shown in state()
-ORDERS_SHOWN = 50_000  # newest orders of each account shown in state(); all of a long drill, to hold them against a journal
+ORDERS_SHOWN = 50_000  # newest orders of each account shown in state(): all of a long drill's
 
 
 class VestSim:
