@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 from deltawire.core.secret import Secret
 from deltawire.venues.paradex import signing as paradex
+from deltawire.venues.paradex.derivation import account_address
 from deltawire.venues.vest import signing as vest
 
 RandomBytes = Callable[[int], bytes]
 
-_FELT_MAX = 2**251  # account addresses are below it
 _DRAW_BYTES = 40  # 64 bits more than the range: no residue is visibly likelier than another
 
 
 @dataclass(frozen=True, slots=True)
 class ParadexKeys:
-    """An account address (any felt will do here; the real one is derived from the key) and its main key."""
+    """A main key and the address of its account, derived as the venue derives it."""
 
     account_address: int
     public_key: int
@@ -46,10 +46,9 @@ class VestKeys:
 
 def paradex_keys(random_bytes: RandomBytes = secrets.token_bytes) -> ParadexKeys:
     private_key = _draw(random_bytes, paradex.CURVE_ORDER)
+    public_key = paradex.public_key_of(private_key)
     return ParadexKeys(
-        account_address=_draw(random_bytes, _FELT_MAX),
-        public_key=paradex.public_key_of(private_key),
-        private_key=Secret(hex(private_key)),
+        account_address=account_address(public_key), public_key=public_key, private_key=Secret(hex(private_key))
     )
 
 

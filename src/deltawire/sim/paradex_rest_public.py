@@ -14,12 +14,12 @@ from deltawire.sim.paradex_paced import top_levels
 from deltawire.sim.paradex_rules import CHAIN_ID
 from deltawire.sim.paradex_settlement import trade_id
 from deltawire.sim.paradex_views import funding_record
+from deltawire.venues.paradex import derivation
 
 NS_PER_MS = 1_000_000
 L1_CHAIN_ID = "11155111"
-# The class hashes of the reference, section 3.
-PROXY_HASH = "0x3530cc4759d78042f1b543bf797f5f3d647cde0388c33734cf91b7f7b9314a9"
-ACCOUNT_HASH = "0x41cb0280ebadaa75f996d8d92c6f265f6d040bb3ba442e5f86a554f1765244e"
+# Accounts made here have the addresses that follow from these.
+PROXY_HASH, ACCOUNT_HASH = hex(derivation.PROXY_CLASS_HASH), hex(derivation.ACCOUNT_CLASS_HASH)
 NO_ADDRESS = "0x0"  # no chain stands behind the simulator
 
 
