@@ -140,6 +140,11 @@ def paradex_texts() -> list[bytes]:
     return [
         _rpc(id=7, result=result, **stamps),
         _rpc(id=8, result={"channel": "bbo.BTC-USD-PERP"}, **stamps),
+        _rpc(id=9, result={"results": [result, {"error": "INVALID_ORDER_SIZE: 0"}]}, **stamps),
+        _rpc(id=9, result={"results": [{"id": "1", "market": "BTC-USD-PERP", "status": "QUEUED_FOR_CANCELLATION"}]}),
+        _news(
+            "tradebusts", {"account": "0x4638", "busted_fill_id": "8615262148007718462", "created_at": 1681493746016}
+        ),
         _rpc(id=9, result={}, usIn=1681493746016123000, usOut=1681493746016456000),
         _rpc(id=7, error={"code": 100, "message": "method error", "data": "INVALID_ORDER_SIZE: 0"}, **stamps),
         _rpc(id=None, error={"code": -32700, "message": "parse error", "data": {"at": [1, 2.5, None]}}),
@@ -154,6 +159,39 @@ def paradex_texts() -> list[bytes]:
         _rpc(id=4, method="order.cancel", params={"client_id": "a-1", "market": "BTC-USD-PERP"}),
         _rpc(id=5, method="order.cancel_all", params={}),
         _rpc(id=6, method="order.cancel_on_disconnect", params={"enabled": True}),
+    ]
+
+
+def paradex_public() -> list[bytes]:
+    """Return public channel data in the JSON form; numbers made up, fields after the venue's AsyncAPI file."""
+    market, stamp = "BTC-USD-PERP", 1681493746016
+    top = {"bid": "61799.5", "bid_size": "0.5", "ask": "61800", "ask_size": "1.25"}
+    rows = [
+        {"side": "BUY", "price": "61799.5", "size": "0.5"},
+        {"side": "BUY", "price": "61799", "size": "3"},
+        {"side": "SELL", "price": "61800", "size": "1.25"},
+    ]
+    book = {"market": market, "seq_no": 5, "last_updated_at": stamp}
+    changed = {"inserts": rows[:1], "updates": rows[1:], "deletes": [{"side": "SELL", "price": "61800", "size": "0"}]}
+    funding = {"funding_rate": "0.0001", "funding_index": "34.5", "funding_premium": "1", "funding_rate_8h": "0.0001"}
+    summary = {
+        "symbol": market,
+        "mark_price": "61799.1234567891",
+        "underlying_price": "61790",
+        "funding_rate": "0.0001",
+    }
+    return [
+        _news(f"bbo.{market}", {"market": market, "seq_no": 4, "last_updated_at": stamp, **top}),
+        _news(
+            f"bbo.{market}", {"market": market, "seq_no": 7, "last_updated_at": stamp, **top, "bid": "", "bid_size": ""}
+        ),
+        _news(
+            f"order_book.{market}.deltas", {**book, "update_type": "s", "inserts": rows, "updates": [], "deletes": []}
+        ),
+        _news(f"order_book.{market}.deltas", {**book, "seq_no": 6, "update_type": "d", **changed}),
+        _news(f"funding_data.{market}", {"market": market, "created_at": stamp, "funding_period_hours": 8, **funding}),
+        _news(f"markets_summary.{market}", {"created_at": stamp, "open_interest": "100", **summary}),
+        _news("trades.ALL", {"market": market, "price": "61800", "size": "1"}),
     ]
 
 
@@ -178,6 +216,8 @@ def paradex_bodies() -> list[bytes]:
         {"starknet_chain_id": "PRIVATE_SN_PARACLEAR_MAINNET", "environment": "prod"},
         {"jwt_token": "a.b.c"},
         {"error": "ORDER_ID_NOT_FOUND", "message": "no such order"},
+        {"orders": [_ORDER], "errors": [{"error": "INVALID_ORDER_SIZE", "message": "0"}]},
+        {"results": [{"id": "1", "client_id": "a-1", "market": "BTC-USD-PERP", "status": "ALREADY_CLOSED"}]},
     ]
     return [json.dumps(body, separators=(",", ":")).encode() for body in bodies]
 

@@ -203,3 +203,33 @@ def json_levels(pairs: Any) -> list[tuple[int, int]]:
             raise Unreadable
         levels.append(level)
     return levels
+
+
+def json_bbo(data: Any) -> dict[str, Any]:
+    """Read a best bid and offer of Paradex's JSON form; a side that is missing comes as empty text."""
+    top = {}
+    for side in ("bid", "ask"):
+        top[side] = _json_level(data[side], data.get(f"{side}_size", "")) if data.get(side) else None
+    return {"seq": _whole(data["seq_no"]), **top, "market": data["market"]}
+
+
+def json_book(data: Any) -> dict[str, Any]:
+    sides: dict[str, list[tuple[int, int]]] = {"BUY": [], "SELL": []}
+    for name in ("inserts", "updates", "deletes"):
+        for row in data.get(name, []):
+            level = _json_level(row["price"], "0" if name == "deletes" else row.get("size", "0"))
+            sides[row["side"]].append(level)
+    if data["update_type"] not in ("s", "d"):
+        raise Unreadable
+    seq, snapshot = _whole(data["seq_no"]), data["update_type"] == "s"
+    return {"seq": seq, "snapshot": snapshot, "bids": sides["BUY"], "asks": sides["SELL"], "market": data["market"]}
+
+
+def _json_level(price: str, size: str) -> tuple[int, int]:
+    return _level((e8(price), e8(size)))
+
+
+def _whole(number: Any) -> int:
+    if not isinstance(number, Number):
+        raise Unreadable
+    return int(number)

@@ -3,8 +3,9 @@
 import random
 
 import pytest
+from tests.fuzz.judge import Wrong
 from tests.fuzz.run import fuzz
-from tests.fuzz.targets import TARGETS, Wrong
+from tests.fuzz.targets import TARGETS
 
 FRAMES = 4_000
 
