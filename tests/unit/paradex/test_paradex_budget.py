@@ -34,6 +34,13 @@ def test_a_bucket_refills_continuously_and_never_beyond_its_size():
     assert bucket.left(100 * S) == 3
 
 
+def test_a_call_counted_late_counts_once():
+    bucket = Bucket(3, 1)
+    assert bucket.left(2 * S) == 3
+    bucket.take(S)
+    assert (bucket.left(2 * S), bucket.left(2 * S + S // 3 + 1)) == (2, 3)
+
+
 def test_a_refused_call_is_no_debt():
     bucket = Bucket(1, 1)
     for _ in range(50):
@@ -122,6 +129,23 @@ def test_a_429_stops_entries_as_long_as_the_venue_says(retry_after, blocked_s):
     assert budgets.entry_block(S + blocked_s * S) == ""
 
 
+def test_what_was_found_free_stays_so_until_something_is_counted():
+    budgets = Budgets(OrderClass.RETAIL)
+    assert budgets.entry_block(S) == ""
+    budgets.order_sent(S)
+    budgets.order_sent(S)
+    assert "orders left" in budgets.entry_block(S)
+    assert budgets.entry_block(2 * S) == ""
+    for change in (
+        lambda: budgets.order_refused(2 * S),
+        lambda: budgets.answered("GET", is_private=False, status=429, headers={}, now_mono_ns=2 * S),
+    ):
+        assert budgets.entry_block(2 * S) == ""
+        change()
+        assert "refused for the rate" in budgets.entry_block(2 * S)
+        assert budgets.entry_block(4 * S) == ""
+
+
 # ---- in the adapter
 
 
@@ -131,7 +155,7 @@ async def test_orders_over_the_socket_use_up_the_budget_until_entries_stop_and_e
     assert rig.venue.entry_block(BTC) == ""
     rig.submit()
     rig.submit()
-    assert rig.venue.entry_block(BTC) == "1 of 3 orders left in 1 s, 1 kept for exits"
+    await rig.sink.until(lambda: rig.venue.entry_block(BTC) == "1 of 3 orders left in 1 s, 1 kept for exits")
     exits = [rig.submit(purpose=Purpose.EXIT) for _ in range(3)]
     await rig.until_kinds(exits[-1], "Sent", "Acked")
     await rig.venue.close()

@@ -45,8 +45,10 @@ class Bucket:
 
     def left(self, now_mono_ns: int) -> int:
         if self._seen_mono_ns:
-            self._held = min(self._full, self._held + (now_mono_ns - self._seen_mono_ns) * self.size)
-        self._seen_mono_ns = now_mono_ns
+            # A count may be told after a later look; time does not run back for that.
+            passed_ns = max(now_mono_ns - self._seen_mono_ns, 0)
+            self._held = min(self._full, self._held + passed_ns * self.size)
+        self._seen_mono_ns = max(now_mono_ns, self._seen_mono_ns)
         return self._held // self._call
 
     def take(self, now_mono_ns: int) -> None:
@@ -110,14 +112,17 @@ class Budgets:
         self.reads = Budget("private reads", RATES_READS, RESERVE_READS)
         self.private = Budget("private calls", RATES_PRIVATE, RESERVE_READS + RESERVE_ORDERS)
         self.public = Budget("public calls", RATES_PUBLIC, 0)
+        self._is_clear = False  # nothing was counted since an entry was found free; time only adds to what is left
 
     def order_sent(self, now_mono_ns: int) -> None:
         """Count a create, modify or cancel, whichever road it takes."""
+        self._is_clear = False
         self.orders.take(now_mono_ns)
         self.private.take(now_mono_ns)
 
     def call_sent(self, method: str, *, is_private: bool, now_mono_ns: int) -> None:
         """Count a REST call. Private ones that are no reads are orders and cancels here."""
+        self._is_clear = False
         if not is_private:
             self.public.take(now_mono_ns)
         elif method == "GET":
@@ -126,10 +131,16 @@ class Budgets:
         else:
             self.order_sent(now_mono_ns)
 
+    def order_refused(self, now_mono_ns: int) -> None:
+        """Take a refusal for the rate that came over the socket."""
+        self._is_clear = False
+        self.orders.on_refused(now_mono_ns)
+
     def answered(
         self, method: str, *, is_private: bool, status: int, headers: Mapping[str, str], now_mono_ns: int
     ) -> None:
         """Learn from an answer. Which limit a 429 is about is not said: the one of its kind is taken."""
+        self._is_clear = False
         budget = self.public if not is_private else self.reads if method == "GET" else self.orders
         budget.on_headers(headers, now_mono_ns)
         if status == 429:
@@ -137,9 +148,13 @@ class Budgets:
             budget.on_refused(now_mono_ns, int(after) if _is_count(after) else RETRY_AFTER_S)
 
     def entry_block(self, now_mono_ns: int) -> str:
+        """Say which budget has no room for an entry. Looking through the buckets takes 15 us, the answer kept none."""
+        if self._is_clear:
+            return ""
         for budget in (self.orders, self.reads, self.private, self.public):
             if block := budget.entry_block(now_mono_ns):
                 return block
+        self._is_clear = True
         return ""
 
 

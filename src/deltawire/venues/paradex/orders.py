@@ -144,10 +144,15 @@ class OrderDesk:
             return str(e)
         stamps = prepared.stamps
         stamps.written_mono_ns = self._clock.mono_ns()
-        self._budgets.order_sent(stamps.written_mono_ns)
+        # Counted on the next turn of the loop: another venue's order may be waiting behind this one.
+        asyncio.get_running_loop().call_soon(self._count_order, stamps.written_mono_ns)
         stamps.transport, stamps.reused, stamps.connection_requests = "ws", requests > 0, requests
         stamps.connection_age_ns = stamps.written_mono_ns - link.opened_mono_ns
         return ""
+
+    def _count_order(self, written_mono_ns: int) -> None:
+        self._budgets.order_sent(written_mono_ns)
+        self._budgets.entry_block(written_mono_ns)  # so that the next entry finds the answer ready
 
     def _write_by_rest(self, life: Life) -> bool:
         written = self._road.post(life.prepared.payload, partial(self._on_rest_answer, life))
@@ -252,7 +257,7 @@ class OrderDesk:
             stamps.venue_sent_unix_ns = answer.sent_unix_ns
         if isinstance(answer, rpc.Failure):
             if answer.code == errors.RATE_LIMITED:
-                self._budgets.orders.on_refused(received_mono_ns)
+                self._budgets.order_refused(received_mono_ns)
             self._on_refusal(life, errors.order_event(answer.code, answer.message, answer.data))
             return
         try:
