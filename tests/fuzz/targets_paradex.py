@@ -63,7 +63,8 @@ class _Feeding:
             return BookUpdate(
                 1_000_000, rng.randrange(1, 2**40), True, side(-1, 8, zeros=False), side(1, 8, zeros=False), market
             )
-        seq = shadow.seq + 1
+        # Mostly the next one; now and then a repeat, or one too far.
+        seq = shadow.seq + (1 if rng.random() < 0.95 else rng.randrange(4))
         if rng.random() < 0.25:
             [bid], [ask] = side(-1, 1, zeros=False), side(1, 1, zeros=False)
             return Bbo(1_000_000, seq + rng.randrange(3), bid if rng.random() < 0.95 else None, ask, market)

@@ -40,7 +40,7 @@ class VestWs:
         rng = self._rng
         if rng.random() < 0.7:
             return self._mutator.frame()
-        sound = self._picture()
+        sound = self._tickers() if rng.random() < 0.1 else self._picture()
         return sound if rng.random() < LIVE else self._mutator.frame(sound)
 
     def check(self, frame: bytes) -> str:
@@ -68,6 +68,16 @@ class VestWs:
         symbol = slowly(lambda: document["channel"].rpartition("@")[0])
         bids, asks = slowly(lambda: [oracle.json_levels(document["data"][side]) for side in ("bids", "asks")])
         agree("depth", (depth.symbol, depth.bids, depth.asks), (symbol, bids, asks))
+
+    def _tickers(self) -> bytes:
+        rates = dict.fromkeys(("oneHrFundingRate", "cumFunding", "imbalance", "indexPrice", "markPrice"), "1.5")
+        status = self._rng.choice(("TRADING", "TRADING", "HALT"))
+        return json.dumps(
+            {
+                "channel": "tickers",
+                "data": [{"symbol": self._rng.choice(self.SYMBOLS), **rates, "status": status}],
+            }
+        ).encode()
 
     def _picture(self) -> bytes:
         rng = self._rng
