@@ -1,14 +1,23 @@
 """Fixtures: the certificate of this run, each world in turn, an adapter started in it."""
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import trustme
+import uvloop
 from tests.conformance.venues.suite import Make, Rig, World, started, started_hasty, workshop
 from tests.conformance.venues.worlds import WORLDS
 
 from deltawire.net.tls import client_context, server_context
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, LoopFactory]:
+    """Run on the loop of the product."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")

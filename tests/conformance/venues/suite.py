@@ -34,14 +34,14 @@ def quote(bid_e8: int = BID_E8, ask_e8: int = ASK_E8) -> Quote:
     return Quote(bid_e8, E8, ask_e8, E8)
 
 
-async def until(done: Callable[[], Any], what: str, within_s: float = WITHIN_S) -> Any:
+async def until(done: Callable[[], Any], what: Callable[[], str] | str, within_s: float = WITHIN_S) -> Any:
     """Wait until done() is true and return what it returned; fail naming what was waited for."""
     deadline = time.monotonic() + within_s
     while True:
         got = done()
         if got:
             return got
-        assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
+        assert time.monotonic() < deadline, f"not within {within_s:g} s: {what() if callable(what) else what}"
         await asyncio.sleep(0.002)  # the other side is on real sockets: there is no clock to move
 
 
@@ -223,14 +223,22 @@ class Rig:
 
     async def ended(self, prepared: PreparedOrder) -> Order:
         """Wait for the end of an order as told through the sink."""
-        await until(lambda: self.order(prepared).is_final, f"the end of {self.order(prepared)} in {self.log.events}")
+        await until(lambda: self.order(prepared).is_final, lambda: f"the end of {self.story(prepared)}")
         return self.order(prepared)
 
-    async def until_known(self, prepared: PreparedOrder) -> None:
-        await until(lambda: self.order(prepared).venue_order_id, f"the venue's id of {self.order(prepared)}")
+    async def named(self, prepared: PreparedOrder) -> None:
+        await until(lambda: self.order(prepared).venue_order_id, lambda: f"the venue's id of {self.story(prepared)}")
 
     async def doubted(self, prepared: PreparedOrder) -> None:
-        await until(lambda: self.count(prepared, InDoubt), f"doubt of {self.order(prepared)}")
+        await until(lambda: self.count(prepared, InDoubt), lambda: f"doubt of {self.story(prepared)}")
+
+    async def doubted_or_ended(self, prepared: PreparedOrder) -> None:
+        """Wait until the loss of an answer is told of, or the venue was quicker by another way."""
+        done = lambda: self.count(prepared, InDoubt) or self.order(prepared).is_final  # noqa: E731
+        await until(done, lambda: f"doubt or end of {self.story(prepared)}")
+
+    def story(self, prepared: PreparedOrder) -> str:
+        return f"{prepared}: {self.events(prepared)}, log {self.log.events}"
 
     async def look_up(self, prepared: PreparedOrder) -> OrderReport | None:
         """Read an order, again and again while the venue cannot tell."""

@@ -53,16 +53,16 @@ async def test_an_order_lost_before_the_venue_took_it_is_in_doubt_once_and_never
     assert hasty.count(prepared, InDoubt) == 1
 
 
-async def test_an_order_lost_after_the_venue_took_it_is_in_doubt_once_and_found(hasty: Rig):
+async def test_an_order_lost_after_the_venue_took_it_is_found_and_not_sent_again(hasty: Rig):
     hasty.fault("drop_after")
     prepared = hasty.submit()
-    await hasty.doubted(prepared)
+    await hasty.doubted_or_ended(prepared)
     await hasty.resolve(prepared)
     assert hasty.order(prepared).state is FILLED
     hasty.assert_true(prepared)
     await hasty.fit_again()
     assert hasty.world.truth().orders_received == 1, "it was not sent again"
-    assert hasty.count(prepared, InDoubt) == 1
+    assert hasty.count(prepared, InDoubt) <= 1, "none where a stream was quicker than the loss"
 
 
 async def test_look_up_of_an_order_never_submitted_finds_none_and_not_another(hasty: Rig):

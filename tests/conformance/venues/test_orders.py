@@ -177,7 +177,7 @@ async def test_cancelling_an_order_on_its_way_ends_in_what_the_venue_did(rig: Ri
 
 async def test_cancelling_an_open_order_ends_in_what_the_venue_did(slow: Rig):
     prepared = slow.submit()
-    await slow.until_known(prepared)
+    await slow.named(prepared)
     slow.venue.cancel(prepared.request.client_id)
     await slow.resolve(prepared)
     slow.assert_true(prepared)

@@ -164,7 +164,7 @@ class RoundsTheTick(ToyVenue):
 
 LIES: list[tuple[type[ToyVenue], Callable[..., Any]]] = [
     (SendsAgainAfterALoss, test_doubt.test_an_order_lost_before_the_venue_took_it_is_in_doubt_once_and_never_lives),
-    (CallsALostOrderRejected, test_doubt.test_an_order_lost_after_the_venue_took_it_is_in_doubt_once_and_found),
+    (CallsALostOrderRejected, test_doubt.test_an_order_lost_after_the_venue_took_it_is_found_and_not_sent_again),
     (KeepsABookWithoutItsConnection, test_session.test_a_lost_connection_is_told_voids_the_book_and_is_made_again),
     (IgnoresGaps, test_session.test_a_book_in_question_is_invalid_until_a_fresh_picture),
     (NamesFillsAnew, test_orders.test_events_told_twice_change_nothing),

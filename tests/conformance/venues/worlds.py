@@ -267,7 +267,7 @@ class VestWorld:
     async def hold(self, rig: Rig) -> OpenOrder:
         """Nothing of ours rests, but an order is open until it executes."""
         prepared = rig.submit()
-        await rig.until_known(prepared)
+        await rig.named(prepared)
         order_id = rig.order(prepared).venue_order_id
         assert order_id is not None
         return OpenOrder(self.symbol, order_id, "", prepared.correlator, Side.BUY, SIZE_E8)
