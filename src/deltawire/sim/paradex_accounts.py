@@ -83,6 +83,7 @@ class SimFill:
     is_fastfill: bool
     is_rpi: bool
     fill_type: str
+    collateral_e8: int  # of the account, after it
 
 
 @dataclass(frozen=True, slots=True)

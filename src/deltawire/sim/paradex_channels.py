@@ -9,10 +9,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 ALL = "ALL"
-PUBLIC_BY_MARKET = frozenset({"bbo", "trades", "funding_data", "markets_summary"})
-PRIVATE_BY_MARKET = frozenset({"orders", "fills"})
-PRIVATE_BARE = frozenset({"positions", "account", "tradebusts"})
-BARE_MEANS_ALL = frozenset({"funding_data", "markets_summary"})
+PUBLIC_BY_MARKET = frozenset({"bbo", "trades", "funding_data", "markets_summary", "markets"})  # no market changes here
+PRIVATE_BY_MARKET = frozenset({"orders", "fills", "funding_payments"})
+PRIVATE_BARE = frozenset({"positions", "account", "tradebusts", "balance_events", "transaction", "transfers"})
+BARE_MEANS_ALL = frozenset({"funding_data", "markets_summary", "markets"})
 PRIVATE_KINDS = PRIVATE_BY_MARKET | PRIVATE_BARE
 
 _BOOK = re.compile(r"order_book\.([^.@]+)\.(snapshot|deltas|interactive)(?:@15@(50|100|200|400)ms(?:@([0-9_]+))?)?")

@@ -118,7 +118,7 @@ class Gateway:
                 outcomes.append(refusal)
                 continue
             outcomes.append(copy(order))
-            self._after_bump(order.rank, partial(self._exchange.execute, order))
+            self._proceed(order, partial(self._exchange.execute, order))
         return outcomes
 
     def accept(self, caller: Caller, params: CreateParams, received: Received) -> SimOrder:
@@ -158,22 +158,32 @@ class Gateway:
 
         delayed = self._take("delay_reply")
         if self._take("lose_reply"):
-            self._after_bump(order.rank, execute)
+            self._proceed(order, execute)
         elif self._take("drop_after"):
             answer.drop()  # first, so that not even the events get out by that connection
-            self._after_bump(order.rank, execute)
+            self._proceed(order, execute)
         elif self._take("idless_error"):
             answer.fail_without_id()
-            self._after_bump(order.rank, execute)
+            self._proceed(order, execute)
         elif delayed:
-            self._after_bump(order.rank, execute)
+            self._proceed(order, execute)
             self._call_later(delayed.params.get("ms", 1_000) / 1_000, lambda: answer.order(provisional))
         elif self._take("fill_before_ack"):
+            self._tell_new(order)
             execute()
             answer.order(provisional)
         else:
             answer.order(provisional)
-            self._after_bump(order.rank, execute)
+            self._proceed(order, execute)
+
+    def _proceed(self, order: SimOrder, execute: Callable[[], None]) -> None:
+        """Tell of an accepted order, then execute it once its class is let through."""
+        self._tell_new(order)
+        self._after_bump(order.rank, execute)
+
+    def _tell_new(self, order: SimOrder) -> None:
+        if self._settings.tells_new:
+            self._publish_private([copy(order)])
 
     def _delivery(self) -> OnPrivate | None:
         """Return how faults want the order's own events sent; None: as usual."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from deltawire.sim import paradex_events as events
 from deltawire.sim import paradex_rest_account as private
 from deltawire.sim import paradex_rest_public as public
 from deltawire.sim.faults import Faults
@@ -25,7 +26,6 @@ from deltawire.sim.paradex_session import Venue
 from deltawire.sim.paradex_views import (
     account_record,
     address_text,
-    bust_json,
     fill_record,
     market_record,
     order_record,
@@ -82,7 +82,8 @@ class RestApi:
                 ("GET", "/orders-history", self._history),
                 ("GET", "/fills", self._fills),
                 ("GET", "/tradebusts", self._busts),
-                ("GET", "/(?:transactions|transfers)", self._nothing),
+                ("GET", "/transactions", self._transactions),
+                ("GET", "/transfers", self._nothing),
                 ("GET", "/onboarding", self._onboarding),
                 ("POST", "/onboarding", self._onboard),
             )
@@ -190,10 +191,10 @@ class RestApi:
     def _busts(self, http: Http) -> dict[str, Any]:
         address = http.caller().account.address
         own = [bust for bust in reversed(self._exchange.busts) if bust.account == address]
-        return self._page(http, own, lambda bust: bust.fill_id, bust_json)
+        return self._page(http, own, lambda bust: bust.fill_id, events.bust_json)
 
     def _nothing(self, http: Http) -> dict[str, Any]:
-        """Answer what never happens here: chain transactions, transfers."""
+        """Answer what never happens here: transfers."""
         http.caller()
         return _paged(())
 
@@ -264,7 +265,15 @@ class RestApi:
             for fill in reversed(http.caller().account.fills)
             if market in {"ALL", fill.symbol} and fill.realized_funding_e8 and http.within(fill.created_unix_ns)
         ]
-        return self._page(http, paid, lambda fill: fill.id, private.funding_payment)
+        return self._page(http, paid, lambda fill: fill.id, events.funding_payment)
+
+    def _transactions(self, http: Http) -> dict[str, Any]:
+        account = http.caller().account
+        busted = {bust.fill_id for bust in self._exchange.busts}
+        fills = [fill for fill in reversed(account.fills) if http.within(fill.created_unix_ns)]
+        return self._page(
+            http, fills, lambda fill: fill.id, lambda fill: events.transaction(fill, busted=fill.id in busted)
+        )
 
     def _margin(self, http: Http) -> dict[str, Any]:
         account = http.caller().account

@@ -7,25 +7,10 @@ Margin is the market's own, CROSS, for everyone: it can be read and not set. Sou
 from collections.abc import Iterable
 from typing import Any
 
-from deltawire.core.money import E8, format_e8
-from deltawire.sim.paradex_accounts import Account, SimFill
+from deltawire.core.money import E8
+from deltawire.sim.paradex_accounts import Account
 from deltawire.sim.paradex_rules import MarketRules
 from deltawire.sim.paradex_views import address_text
-
-NS_PER_MS = 1_000_000
-
-
-def funding_payment(fill: SimFill) -> dict[str, Any]:
-    """Return the payment a fill realised: funding is settled when a position changes, and then only."""
-    return {
-        "id": f"{fill.id}-funding",
-        "account": address_text(fill.account),
-        "market": fill.symbol,
-        "payment": format_e8(fill.realized_funding_e8),
-        "index": format_e8(fill.funding_index_e8),
-        "fill_id": fill.id,
-        "created_at": fill.created_unix_ns // NS_PER_MS,
-    }
 
 
 def margin(account: Account, markets: Iterable[MarketRules]) -> dict[str, Any]:

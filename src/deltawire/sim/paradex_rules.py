@@ -94,6 +94,7 @@ class ParadexSimSettings:
     heartbeat_idle_s: float = 20.0  # a binary heartbeat after so long without a frame; 0: none
     unsubscribed_max_s: float = 60.0  # GUESS: a connection that subscribes to nothing is closed after this; 0: never
     unsent_messages_max: int = 2_000  # a slower reader is cut
+    tells_new: bool = True  # whether `orders` tells of an order when it is accepted, before it is executed
     private_as_json: bool = False  # the reference, section 7: documents disagree; SBE is what clients expect
     batch_max: int = 10
     release: Release | None = None  # the weekday window in which it does not trade normally; None: none

@@ -147,6 +147,7 @@ class Settlement:
         if position.size_e8 == 0:
             position.created_unix_ns, position.closed_unix_ns = now_unix_ns, 0
         pnl_e8, funding_e8 = position.trade(order.side, trade.size_e8, paid_e8, market.funding.index_e8)
+        account.collateral_e8 += pnl_e8 + funding_e8 - fee_e8
         fill = SimFill(
             id=self._ids.next_id(),
             order_id=order.id,
@@ -171,11 +172,11 @@ class Settlement:
             is_fastfill=is_fastfill,
             is_rpi=trade.is_rpi,
             fill_type="LIQUIDATION" if order.is_liquidation else "RPI" if trade.is_rpi else "FILL",
+            collateral_e8=account.collateral_e8,
         )
         position.last_fill_id, position.updated_unix_ns = fill.id, now_unix_ns
         if position.size_e8 == 0:
             position.closed_unix_ns = now_unix_ns
-        account.collateral_e8 += pnl_e8 + funding_e8 - fee_e8
         account.fees_paid_e8 += fee_e8
         account.funding_e8 += funding_e8
         account.realized_pnl_e8 += pnl_e8

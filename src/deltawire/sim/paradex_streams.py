@@ -6,12 +6,13 @@ faults (drop_stream, silent_stream, gap, stale_book) strike here, at once when t
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from deltawire.sim.faults import Fault, Faults
 from deltawire.sim.paradex_accounts import Bust, SimFill
 from deltawire.sim.paradex_book import BookUpdate
-from deltawire.sim.paradex_channels import Channel
+from deltawire.sim.paradex_channels import ALL, Channel
+from deltawire.sim.paradex_events import bust_json, events_of
 from deltawire.sim.paradex_exchange import ParadexExchange
 from deltawire.sim.paradex_gateway import VENUE
 from deltawire.sim.paradex_market import SimMarket
@@ -20,7 +21,6 @@ from deltawire.sim.paradex_rules import ParadexSimSettings
 from deltawire.sim.paradex_settlement import PrivateEvent
 from deltawire.sim.paradex_views import (
     bbo_record,
-    bust_json,
     delta_record,
     funding_record,
     private_record,
@@ -134,6 +134,8 @@ class Streams:
         for event in events:
             if isinstance(event, SimFill):
                 self._faults.saw(VENUE, "fill")
+                for kind, data in events_of(event):
+                    self._publish_json(kind, event.account, event.symbol, data)
             kind, market, record = private_record(event, now_unix_ns)
             frames = _Frames(record)
             for channel, subscriber in list(self._by_kind.get(kind, ())):
@@ -144,10 +146,14 @@ class Streams:
                         subscriber.send_frame(frames.of(subscriber.sbe_version))
 
     def publish_bust(self, bust: Bust) -> None:
-        """Send a bust to its account: a channel without an SBE form."""
-        for channel, subscriber in list(self._by_kind.get("tradebusts", ())):
-            if subscriber.account == bust.account:
-                subscriber.send_json(rpc.encode_notification(channel.name, bust_json(bust)))
+        """Send a bust to its account."""
+        self._publish_json("tradebusts", bust.account, ALL, bust_json(bust))
+
+    def _publish_json(self, kind: str, account: int, market: str, data: dict[str, Any]) -> None:
+        """Send an account's news by a channel without an SBE form."""
+        for channel, subscriber in list(self._by_kind.get(kind, ())):
+            if subscriber.account == account and channel.covers(market):
+                subscriber.send_json(rpc.encode_notification(channel.name, data))
 
     def pace(self) -> None:
         """Send the paced books that are due. For a timer of PACE_MS."""

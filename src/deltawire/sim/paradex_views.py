@@ -3,11 +3,9 @@
 One place decides what a field means on the wire; SBE frames, JSON replies and REST bodies are all made from these.
 """
 
-from typing import Any
-
 from deltawire.core.money import E8
 from deltawire.core.types import Side
-from deltawire.sim.paradex_accounts import AccountView, Bust, PositionView, SimFill, SimOrder, divide
+from deltawire.sim.paradex_accounts import AccountView, PositionView, SimFill, SimOrder, divide
 from deltawire.sim.paradex_book import BookUpdate, MatchingBook, Rank, Trade
 from deltawire.sim.paradex_market import SimMarket
 from deltawire.sim.paradex_rules import FUNDING_PERIOD_S, Fees
@@ -19,11 +17,6 @@ FUNDING_PERIOD_HOURS = FUNDING_PERIOD_S // 3600
 
 def address_text(address: int) -> str:
     return f"0x{address:x}"
-
-
-def bust_json(bust: Bust) -> dict[str, Any]:
-    created_ms = bust.created_unix_ns // 1_000_000
-    return {"account": address_text(bust.account), "busted_fill_id": bust.fill_id, "created_at": created_ms}
 
 
 def order_record(order: SimOrder, published_unix_ns: int) -> records.Order:

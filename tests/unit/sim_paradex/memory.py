@@ -83,7 +83,7 @@ class World:
         wire = Wire()
         wire.session = self.venue.connect(wire, version)
         if rank is not None or token:
-            assert "result" in wire.call("auth", bearer=token or self.token(rank or Rank.PRO))
+            assert "result" in wire.call("auth", bearer=token or self.token(Rank.PRO if rank is None else rank))
         for channel in channels:
             assert wire.call("subscribe", channel=channel)["result"] == {"channel": channel}
         return wire

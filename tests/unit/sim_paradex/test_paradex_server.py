@@ -212,7 +212,9 @@ async def test_an_order_is_answered_new_then_told_by_sbe(venue):
         assert order["id"].isdecimal()
         assert reply["usDiff"] == reply["usOut"] - reply["usIn"]
         await socket.wait_for(records.Account)
-        assert socket.seen[-5:] == ["reply", "Fill", "Order", "Position", "Account"]
+        assert socket.seen[-6:] == ["reply", "Order", "Fill", "Order", "Position", "Account"]
+        accepted = socket.frames[-5]
+        assert (accepted.order_id, accepted.status, accepted.remaining_e8) == (order["id"], "NEW", 10**7)
         fill, told, position, account = socket.frames[-4:]
         assert (fill.size_e8, fill.price_e8, fill.fee_e8) == (10**7, 100_010 * 10**8, 4_50045000)
         assert (told.status, told.remaining_e8, told.cancel_reason, told.client_id) == ("CLOSED", 0, "", "a-1")
