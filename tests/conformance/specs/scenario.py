@@ -12,7 +12,11 @@ from deltawire.core.money import E8
 from deltawire.core.types import Side
 from deltawire.venues.paradex.signing import onboarding_struct_hash
 
-PRIVATE = ("orders.ALL", "fills.ALL", "positions", "account", "tradebusts")
+PRIVATE = (
+    "orders.ALL", "fills.ALL", "positions", "account", "tradebusts", "balance_events", "funding_payments.ALL",
+    "transaction",
+)  # fmt: skip
+QUIET = ("transfers",)  # may be subscribed; never happens in the simulator
 
 
 @dataclass(frozen=True)
@@ -251,7 +255,7 @@ async def _websocket(venue: Running, rest: RestCaller, heard: Heard) -> None:
         await socket.call("auth")
         await socket.call("subscribe", channel="orders.ALL")
         await socket.call("auth", bearer=rest.token)
-        for channel in (*PRIVATE, f"order_book.{BTC}.deltas", f"bbo.{BTC}"):
+        for channel in (*PRIVATE, *QUIET, f"order_book.{BTC}.deltas", f"bbo.{BTC}"):
             await socket.call("subscribe", channel=channel)
         for channel in ("nonsense", "positions"):
             await socket.call("subscribe", channel=channel)
@@ -263,8 +267,10 @@ async def _websocket(venue: Running, rest: RestCaller, heard: Heard) -> None:
 
 
 async def _websocket_orders(rest: RestCaller, socket: SocketCaller) -> None:
+    rest.venue.clock.advance(20)
+    rest.venue.sim.exchange.accrue_funding()
     await socket.call("order.create", **rest.order(size="0.02", client_id="w1"))
-    for channel in ("fills.ALL", "orders.ALL", "positions", "account"):
+    for channel in ("fills.ALL", "orders.ALL", "positions", "account", "funding_payments.ALL"):
         await socket.news_of(channel)
     for wrong in (
         rest.order(client_id="w1"),
