@@ -67,6 +67,17 @@ def run(config: Config = CONFIG) -> None:
 
 
 @app.command()
+def guardian(
+    config: Config = CONFIG,
+    env: Annotated[Path | None, typer.Option(help="Its own keys; without it, .env beside the config.")] = None,
+) -> None:
+    """Close both legs when the bot is dead or silent with something on. A second process, best on a second machine."""
+    from deltawire.cli.run import guard
+
+    guard(config, env)
+
+
+@app.command()
 def status(config: Config = CONFIG, socket: Socket = None, *, as_json: Json = False) -> None:
     """Show what the running bot sees and does."""
     _tell("status", config, socket, as_json=as_json)

@@ -1,4 +1,4 @@
-"""`deltawire run`: the bot in the foreground, until it is told to stop or SIGINT or SIGTERM ends it."""
+"""`deltawire run` and `deltawire guardian`: in the foreground, until told to stop or SIGINT or SIGTERM ends it."""
 
 from pathlib import Path
 
@@ -23,3 +23,12 @@ def run(config_path: Path) -> None:
     from deltawire.engine.assembly import run_bot  # noqa: PLC0415 - a wrong setting is told before the engine loads
 
     raise typer.Exit(run_bot(config, secrets))
+
+
+def guard(config_path: Path, env_file: Path | None) -> None:
+    """Check settings and keys, then watch over the bot of this config."""
+    config = load_config(config_path)
+    secrets = load_secrets(env_file or config_path.absolute().parent / ".env")
+    from deltawire.engine.assembly import run_guardian  # noqa: PLC0415 - a wrong setting is told before the engine loads
+
+    raise typer.Exit(run_guardian(config, secrets))

@@ -136,6 +136,8 @@ journal:
   dir: journal                 # the durable record; one bot a folder
 control:
   socket: $socket       # where `deltawire status` and its like reach the running bot
+guardian:                      # `deltawire guardian`, a second process with keys of its own
+  silent_s: 15                 # a bot silent for so long is given up, and what is on is closed
 log:
   file: deltawire.log.jsonl    # one JSON object a line
   format: human                # of the lines on the screen: human or json

@@ -189,6 +189,7 @@ Ms = Annotated[int, _duration("0", "600000", unit="milliseconds", unit_ns=_NS_OF
 PositiveMs = Annotated[int, _duration("1", "600000", unit="milliseconds", unit_ns=_NS_OF_MS)]
 RecvWindow = Annotated[int, _whole_ms(10, 60_000)]  # Paradex takes no less than 10 ms
 Seconds = Annotated[int, _duration("0.1", "31536000", unit="seconds", unit_ns=10**9)]
+Patience = Annotated[int, _duration("10", "3600", unit="seconds", unit_ns=10**9)]  # twice what a bot calls a stall
 Name = Annotated[str, _pattern(_NAME, "write 1 to 12 letters, digits or _")]
 Symbol = Annotated[str, _pattern(_SYMBOL, "write the venue's own name of the market, such as BTC-USD-PERP")]
 HttpsUrl = Annotated[str, _url("https")]

@@ -243,6 +243,14 @@ class LogConfig(Section):
     level: Annotated[LogLevel, _one_of(LogLevel)] = LogLevel.INFO
 
 
+class GuardianConfig(Section):
+    """The second process that closes both legs when the bot is silent."""
+
+    silent_ns: f.Patience = Field(default=15 * _S_NS, alias="silent_s")
+    journal_dir: f.AnyPath | None = None  # left out: beside the bot's journal
+    log_file: f.AnyPath | None = None
+
+
 class BotConfig(Section):
     mode: Annotated[Mode, _one_of(Mode)] = Mode.PAPER
     arm_after_unclean: Annotated[ArmAfterUnclean, _one_of(ArmAfterUnclean)] = ArmAfterUnclean.MANUAL
@@ -252,6 +260,14 @@ class BotConfig(Section):
     journal: JournalConfig
     control: ControlConfig
     log: LogConfig = LogConfig()
+    guardian: GuardianConfig = GuardianConfig()
+
+    def guardian_view(self) -> Self:
+        """Return the settings the guardian closes with: the same pairs and venues, a journal and a log of its own."""
+        beside = self.journal.dir.with_name(self.journal.dir.name + "-guardian")
+        journal = self.journal.model_copy(update={"dir": self.guardian.journal_dir or beside})
+        log = self.log.model_copy(update={"file": self.guardian.log_file})
+        return self.model_copy(update={"journal": journal, "log": log})
 
     @property
     def is_live(self) -> bool:

@@ -20,6 +20,7 @@ from deltawire.core.types import Instrument
 from deltawire.engine.bot import Bot, BotSettings, CannotStart, PairPlan
 from deltawire.engine.clock import SystemClock
 from deltawire.engine.control import Command, ControlServer, SocketInUse
+from deltawire.engine.guardian import Guardian
 from deltawire.engine.ids import run_id
 from deltawire.engine.recovery import read_back
 from deltawire.engine.rules import UnusableRules, limits_of, pair_rules
@@ -80,6 +81,40 @@ def assemble(config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: Bu
         clock=clock,
         log=log,
     )
+
+
+def run_guardian(config: BotConfig, secrets: BotSecrets) -> int:
+    """Watch over the bot of this configuration until SIGINT or SIGTERM, and return the exit code (as run_bot)."""
+    return net_loop.run(_guard(config, secrets))
+
+
+async def _guard(config: BotConfig, secrets: BotSecrets) -> int:
+    clock = SystemClock()
+    own = config.guardian_view()
+    with _open_log(own, clock) as log:
+        log.hide(secrets.paradex_private_key)
+        log.hide(secrets.vest_primary_private_key)
+        log.start()
+        guardian = Guardian(
+            socket=config.control.socket,
+            silent_ns=config.guardian.silent_ns,
+            make_closer=lambda: assemble(own, secrets, clock, log),
+            clock=clock,
+            log=log,
+        )
+        stop = _Stop()
+        stop.listen()
+        try:
+            await guardian.check()
+        except (CannotStart, JournalError, UnusableRules, Refused, OSError, TimeoutError, ValueError) as e:
+            log.error("guardian.cannot_start", reason=f"{type(e).__name__}: {e}")
+            return EXIT_MISUSED
+        log.info("guardian.watching", socket=str(config.control.socket), silent_s=config.guardian.silent_ns / 1e9)
+        watching = asyncio.ensure_future(guardian.run())
+        await stop.wait()
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        return EXIT_CLEAN
 
 
 async def _run_logged(config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: BufferedLog) -> int:

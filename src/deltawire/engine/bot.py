@@ -17,22 +17,21 @@ from deltawire.core.money import notional_e8
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId, Instrument
 from deltawire.engine.desk import Desk
-from deltawire.engine.gateway import LEG_NAMES, Gateway, Outgoing
+from deltawire.engine.gateway import Gateway, Outgoing
 from deltawire.engine.ids import IdMaker, is_ours
 from deltawire.engine.positions import Positions
 from deltawire.engine.recorder import Recorder
 from deltawire.engine.recovery import Recovered, is_unsettled, rebuild
 from deltawire.engine.registry import LiveOrder, Registry
 from deltawire.engine.resolver import Doubtful, Resolver
+from deltawire.engine.safety import Safety
+from deltawire.engine.timing import Timing
 from deltawire.engine.trader import PairTrader
 from deltawire.engine.watch import UNREADABLE, Watcher
 from deltawire.journal.log import JournalLog
 from deltawire.journal.records import (
     Armed,
-    Halted,
-    OrderTimed,
     PairConfigured,
-    PositionAdjusted,
     PositionRow,
     PositionsChecked,
     RunEnded,
@@ -42,7 +41,6 @@ from deltawire.journal.records import (
     instrument_loaded,
     observed,
 )
-from deltawire.observe.latency import log_order_latency
 from deltawire.venues.contract import Clock, EventLog, PreparedOrder, Venue
 
 TICK_S = 0.01  # retries, time limits and missing news are looked after this often; the hot path does not wait for it
@@ -50,8 +48,8 @@ TICK_S = 0.01  # retries, time limits and missing news are looked after this oft
 AGREE_WITHIN_S = 5.0
 AGREE_POLL_S = 0.25
 FLATTEN_WITHIN_S = 30.0
-ANSWER_WITHIN_NS = 2_000_000_000  # a finished order without an answer is told without its answer's stamps
-LATENCY_LINES_KEPT = 20
+# A loop that stood still for longer may have been given up by a guardian, whose patience is twice this at least.
+STALL_NS = 5_000_000_000
 
 
 class CannotStart(Exception):
@@ -113,22 +111,35 @@ class Bot:
         )
         self.links: dict[str, dict[str, bool]] = {venue.name: {} for venue in venues}
         self.closed: list[TradeClosed] = []
-        self.latency: list[OrderTimed] = []
         self.state = "starting"
         self.started_mono_ns = clock.mono_ns()
         self._recovered = recovered
         self._ids = IdMaker(run_id)
         self._gateway = Gateway(gate=self.gate, recorder=self.recorder, clock=clock, log=log)
-        self._untimed: dict[ClientOrderId, int] = {}  # finished, unanswered: when to stop waiting for the answer
+        self.timing = Timing(recorder=self.recorder, clock=clock, log=log)
         self._by_book: dict[tuple[str, str], PairTrader] = {}
         self._tick: asyncio.TimerHandle | None = None
+        self._ticked_mono_ns = 0
+        self._is_frozen = False  # the loop stood still: nothing is sent until both accounts have been looked at
         self._watching: asyncio.Task[None] | None = None
-        self._halted_told = ""
+        self._thawing: asyncio.Task[None] | None = None
+        self.safety = Safety(
+            gate=self.gate,
+            positions=self.positions,
+            recorder=self.recorder,
+            traders=self.traders,
+            clock=clock,
+            log=log,
+        )
 
     # ---- life --------------------------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Connect, compare with the journal, adopt what was left open, then trade. Raises CannotStart."""
+    async def start(self, *, take_over: bool = False) -> None:
+        """Connect, compare with the journal, adopt what was left open, then trade. Raises CannotStart.
+
+        take_over: for a guardian, who trusts no journal: what the venues hold of the pairs becomes ours to close, and
+        nothing is ever opened.
+        """
         self._record_start()
         self.recorder.start()
         await asyncio.gather(*(venue.start(self) for venue in self.venues.values()))
@@ -138,22 +149,32 @@ class Bot:
                 self.recorder.later(instrument_loaded(instrument, self.clock.unix_ns()))
         self._adopt()
         self._on_tick()
-        rows = await self.compare("start")
+        rows = await self.compare("start", AGREE_WITHIN_S if not take_over else 0)
         await self._cancel_strays()
-        differing = [row for row in rows if not row.agree]
-        if differing:
-            raise CannotStart("; ".join(_difference(row) for row in differing) + _REMEDY)
+        if take_over:
+            self.safety.take_over(rows, self._ids.trade(0))
+        elif left := self.safety.accept_venues(rows):
+            raise CannotStart("; ".join(_difference(row) for row in left) + _REMEDY)
         self.watcher = self._make_watcher()
         self._watching = asyncio.get_running_loop().create_task(self.watcher.run())
-        disarmed = self._recovered.halted or self._unclean_reason()
-        if disarmed:
+        disarmed = self.gate.halted or self._recovered.halted or self._unclean_reason()
+        if take_over:
+            self.state = "guarding"
+        elif disarmed:
             self.gate.halt(disarmed)
             self.state = "disarmed"
             self._log.warning("bot.disarmed", reason=disarmed, remedy="look, then: deltawire arm")
         else:
             self.state = "running"
-        self._set_entries(on=not disarmed)
-        self._log.info("bot.trading", run_id=self.run_id, pairs=len(self.traders), armed=not disarmed)
+        self._set_entries(on=self.state == "running")
+        self._log.info("bot.trading", run_id=self.run_id, pairs=len(self.traders), state=self.state)
+
+    async def probe(self) -> None:
+        """Connect to both venues and let go again: for those who want to know that they could. Raises as start does."""
+        try:
+            await asyncio.gather(*(venue.start(self) for venue in self.venues.values()))
+        finally:
+            await self.abort()
 
     def _unclean_reason(self) -> str:
         unclean = self._recovered.unclean_before and not self.settings.arm_itself
@@ -164,13 +185,14 @@ class Bot:
         self.state = "stopping"
         self._set_entries(on=False)
         self._log.info("bot.stopping", reason=reason)
-        if self._watching is not None:
-            self._watching.cancel()
+        for task in (self._watching, self._thawing):
+            if task is not None:
+                task.cancel()
         await self.flatten(reason)
         flat, agree = await self._confirm_end()
         if self._tick is not None:
             self._tick.cancel()
-        self._time_overdue(self.clock.mono_ns() + ANSWER_WITHIN_NS + 1)
+        self.timing.tell_all()
         await self.resolver.close()
         self.recorder.later(
             RunEnded(
@@ -207,7 +229,7 @@ class Bot:
     def arm(self) -> dict[str, Any]:
         """Lift a halt: a person looked. Pauses stay."""
         self.gate.release()
-        self._halted_told = ""
+        self.safety.forget_halt()
         self.recorder.later(Armed(unix_ns=self.clock.unix_ns()))
         self._log.warning("bot.armed")
         if self.state == "disarmed":
@@ -250,7 +272,7 @@ class Bot:
 
     def on_book(self, book: Book, received_mono_ns: int) -> None:
         trader = self._by_book.get((book.venue, book.symbol))
-        if trader is not None:
+        if trader is not None and not self._is_frozen:
             trader.on_book(received_mono_ns)
 
     def on_order(self, client_id: ClientOrderId, event: OrderEvent) -> None:
@@ -264,8 +286,8 @@ class Bot:
         self.recorder.later(observed(client_id, event, self.clock.unix_ns()))
         order.trader.on_order(client_id, event)
         state = order.trader.order_state(client_id)
-        if not order.timed and state is not None and state.is_final:
-            self._time(client_id, order)
+        if state is not None and state.is_final:
+            self.timing.finished(client_id, order)
 
     def on_link(self, venue: str, link: str, *, up: bool, detail: str) -> None:
         self.links[venue][link] = up
@@ -309,29 +331,6 @@ class Bot:
             unhedged_ms=closed.unhedged_ns_max / 1e6,
             held_s=(closed.closed_unix_ns - closed.opened_unix_ns) / 1e9,
         )
-
-    def _time(self, client_id: ClientOrderId, order: LiveOrder) -> None:
-        """Tell a finished order's latency once its answer is in too; news of the end can overtake the answer."""
-        if order.stamps.acked_mono_ns:
-            self._untimed.pop(client_id, None)
-            self._tell_latency(client_id, order)
-        elif client_id not in self._untimed:
-            self._untimed[client_id] = self.clock.mono_ns() + ANSWER_WITHIN_NS
-
-    def _time_overdue(self, now_ns: int) -> None:
-        for client_id in [at for at, deadline_ns in self._untimed.items() if now_ns > deadline_ns]:
-            order = self.registry.get(client_id)
-            del self._untimed[client_id]
-            if order is not None:
-                self._tell_latency(client_id, order)
-
-    def _tell_latency(self, client_id: ClientOrderId, order: LiveOrder) -> None:
-        order.timed = True
-        timed = OrderTimed(client_id=client_id, venue=order.doubtful.venue.name, stamps=order.stamps)
-        self.recorder.later(timed)
-        log_order_latency(self._log, client_id, timed.venue, order.stamps)
-        self.latency.append(timed)
-        del self.latency[:-LATENCY_LINES_KEPT]
 
     # ---- start -------------------------------------------------------------------------------------------------
 
@@ -429,12 +428,34 @@ class Bot:
 
     def _on_tick(self) -> None:
         self._tick = asyncio.get_running_loop().call_later(TICK_S, self._on_tick)
+        now_ns = self.clock.mono_ns()
+        stood_still_ns = now_ns - self._ticked_mono_ns if self._ticked_mono_ns else 0
+        self._ticked_mono_ns = now_ns
+        if stood_still_ns > STALL_NS and not self._is_frozen:
+            self._freeze(stood_still_ns)
+        if self._is_frozen:
+            return
         for trader in self.traders:
             trader.on_timer()
-        if self.gate.halted != self._halted_told:
-            self._tell_halt()
-        if self._untimed:
-            self._time_overdue(self.clock.mono_ns())
+        if self.gate.halted:
+            self.safety.tell_halt()
+        self.timing.overdue(now_ns)
+
+    def _freeze(self, stood_still_ns: int) -> None:
+        """Hold everything after the process stood still: a guardian may have closed the positions meanwhile."""
+        self._is_frozen = True
+        reason = f"the bot stood still for {stood_still_ns // 1_000_000} ms"
+        self._log.error("bot.stalled", reason=reason)
+        self.gate.halt(reason)
+        self._thawing = asyncio.get_running_loop().create_task(self._thaw())
+
+    async def _thaw(self) -> None:
+        """Go on once both accounts have been read twice, and what differs has been counted."""
+        try:
+            while not await self.watcher.settle():  # noqa: ASYNC110 - venues are asked again, no event tells
+                await asyncio.sleep(AGREE_POLL_S)
+        finally:
+            self._is_frozen = False
 
     def _make_watcher(self) -> Watcher:
         return Watcher(
@@ -445,49 +466,13 @@ class Bot:
             every_s=self.settings.watch_every_s,
             log=self._log,
             on_checked=self._on_checked,
-            on_changed=self._on_position_changed,
-            on_danger=self._on_danger,
-            on_loss=self._on_loss,
+            on_changed=self.safety.positions_changed,
+            on_danger=self.safety.danger,
+            on_loss=self.safety.loss,
         )
 
     def _on_checked(self, rows: list[PositionRow]) -> None:
         self.recorder.later(PositionsChecked(when="timer", rows=rows, unix_ns=self.clock.unix_ns()))
-
-    def _on_position_changed(self, trader: PairTrader, leg: int, change_e8: int) -> None:
-        """Count what somebody else did to a leg, then close the pair, not the leg."""
-        instrument = trader.rules.legs[leg]
-        reason = f"{instrument.venue} {instrument.symbol} changed by {change_e8 / 1e8:g} without an order of ours"
-        self._log.error("position.changed", pair=trader.rules.pair_id, reason=reason)
-        self.gate.halt(reason)
-        trade = trader.trade
-        if trade is None:
-            return  # nothing of ours is on: the owner's own business, and entries are off
-        self.recorder.later(
-            PositionAdjusted(
-                trade_id=trade.trade_id,
-                leg=LEG_NAMES[leg],
-                venue=instrument.venue,
-                symbol=instrument.symbol,
-                size_e8=change_e8,
-                reason=reason,
-                unix_ns=self.clock.unix_ns(),
-            )
-        )
-        self.positions.adjust(instrument.venue, instrument.symbol, change_e8)
-        trade.adjust(leg, change_e8, self.clock.mono_ns())
-        trader.want_exit("position_changed")
-
-    def _on_danger(self, trader: PairTrader, reason: str) -> None:
-        self._log.error("margin.danger", pair=trader.rules.pair_id, reason=reason)
-        self.gate.halt(reason)
-        trader.want_exit("liquidation_distance")
-
-    def _on_loss(self, reason: str) -> None:
-        if not self.gate.halted:
-            self._log.error("loss.limit", reason=reason)
-        self.gate.halt(reason)
-        for trader in self.traders:
-            trader.want_exit("loss_limit")
 
     def _inventory_e8(self, venue: str) -> int:
         """Return the unsigned notional held on a venue, at the middle of each book."""
@@ -499,16 +484,11 @@ class Bot:
             if book.venue == venue and book.symbol in held
         )
 
-    def _tell_halt(self) -> None:
-        """Write a new halt to the journal: the next run must know it."""
-        self._halted_told = self.gate.halted
-        self.recorder.later(Halted(reason=self.gate.halted, unix_ns=self.clock.unix_ns()))
-
-    async def compare(self, when: When) -> list[PositionRow]:
+    async def compare(self, when: When, within_s: float = AGREE_WITHIN_S) -> list[PositionRow]:
         """Compare positions with the venues, giving them time to show the last fills; journal the outcome."""
         watched = [leg for plan in self.settings.pairs for leg in plan.legs]
         rows: list[PositionRow] = []
-        deadline_ns = self.clock.mono_ns() + int(AGREE_WITHIN_S * 1e9)
+        deadline_ns = self.clock.mono_ns() + int(within_s * 1e9)
         while True:
             rows = await self.positions.compare(list(self.venues.values()), watched)
             if all(row.agree for row in rows) or self.clock.mono_ns() > deadline_ns:

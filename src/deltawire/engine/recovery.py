@@ -96,9 +96,7 @@ def _sum_up(found: Recovered, now_unix_ns: int) -> None:
 
 def _take(found: Recovered, record: OrderIntended | TradeOpened | TradeClosed | PositionAdjusted) -> Remains:
     """Put a record to its trade."""
-    # Only intents and openings name the pair; the other two never come first.
-    pair_id = "" if isinstance(record, PositionAdjusted) else record.pair_id
-    remains = found.trades.setdefault(record.trade_id, Remains(TradeId(record.trade_id), pair_id))
+    remains = found.trades.setdefault(record.trade_id, Remains(TradeId(record.trade_id), record.pair_id))
     match record:
         case OrderIntended():
             remains.intents.append(record)

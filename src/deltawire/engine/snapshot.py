@@ -27,7 +27,7 @@ def status(bot: Bot) -> dict[str, Any]:
         "trades": len(bot.closed),
         "pnl_usd": format_e8(sum(closed.pnl_e8 for closed in bot.closed)),
         "fees_usd": format_e8(sum(closed.fees_e8 for closed in bot.closed)),
-        "last_latency": [latency_line(timed.venue, timed.stamps) for timed in bot.latency],
+        "last_latency": [latency_line(timed.venue, timed.stamps) for timed in bot.timing.last],
     }
 
 

@@ -28,11 +28,11 @@ class Watcher:
         every_s: float,
         log: EventLog,
         on_checked: Callable[[list[PositionRow]], None],
-        on_changed: Callable[[PairTrader, int, int], None],
+        on_changed: Callable[[PairTrader, dict[int, int]], None],
         on_danger: Callable[[PairTrader, str], None],
         on_loss: Callable[[str], None],
     ) -> None:
-        """on_changed: (trader, leg, signed change) of a position that changed by itself."""
+        """on_changed: a pair's positions that changed by themselves, as leg: signed change; all of them at once."""
         self._gate, self._positions, self._traders, self._venues = gate, positions, traders, venues
         self._every_s, self._log = every_s, log
         self._on_checked, self._on_changed, self._on_danger, self._on_loss = on_checked, on_changed, on_danger, on_loss
@@ -44,8 +44,12 @@ class Watcher:
             await asyncio.sleep(self._every_s)
             await self.round()
 
-    async def round(self) -> None:
-        """Read both accounts once and tell what is wrong."""
+    async def settle(self) -> bool:
+        """Read both accounts twice, to know at once what changed by itself. False when they could not be read."""
+        return await self.round() and await self.round()
+
+    async def round(self) -> bool:
+        """Read both accounts once and tell what is wrong. False when they could not be read."""
         loss = self._gate.loss_refusal()
         if loss is not None:
             self._on_loss(loss.text)
@@ -54,13 +58,14 @@ class Watcher:
             reports = await asyncio.gather(*(self._read(venue) for venue in self._venues))
         except UNREADABLE as e:
             self._log.warning("account.unreadable", reason=str(e))
-            return
+            return False
         by_venue = {venue.name: report for venue, report in zip(self._venues, reports, strict=True)}
         self._look_at_liquidation(by_venue)
         if self._activity() == before and all(trader.dealer.is_at_rest for trader in self._traders):
             self._compare(by_venue)
         else:
             self._suspected.clear()  # positions moved while they were read
+        return True
 
     async def _read(self, venue: Venue) -> dict[str, PositionReport]:
         balance = await venue.balance()
@@ -81,24 +86,27 @@ class Watcher:
                     self._on_danger(trader, f"{book.venue} {book.symbol} is near its liquidation price")
 
     def _compare(self, by_venue: dict[str, dict[str, PositionReport]]) -> None:
-        rows, differing = [], set()
+        rows: list[PositionRow] = []
+        differing: set[tuple[str, str, int]] = set()
         for trader in self._traders:
+            believed = {}
             for leg, instrument in enumerate(trader.rules.legs):
-                venue, symbol = instrument.venue, instrument.symbol
-                report = by_venue[venue].get(symbol)
-                venue_e8, journal_e8 = report.size_e8 if report else 0, self._positions.of(venue, symbol)
-                row = PositionRow(
-                    venue=venue,
-                    symbol=symbol,
-                    journal_e8=journal_e8,
-                    venue_e8=venue_e8,
-                    agree=venue_e8 == journal_e8,
-                )
+                row = self._row(instrument.venue, instrument.symbol, by_venue)
                 rows.append(row)
-                change_e8 = venue_e8 - journal_e8
-                if change_e8 and (venue, symbol, change_e8) in self._suspected:
-                    self._on_changed(trader, leg, change_e8)
+                change_e8 = row.venue_e8 - row.journal_e8
+                seen = (row.venue, row.symbol, change_e8)
+                if change_e8 and seen in self._suspected:
+                    believed[leg] = change_e8
                 elif change_e8:
-                    differing.add((venue, symbol, change_e8))
+                    differing.add(seen)
+            if believed:
+                self._on_changed(trader, believed)
         self._suspected = differing
         self._on_checked(rows)
+
+    def _row(self, venue: str, symbol: str, by_venue: dict[str, dict[str, PositionReport]]) -> PositionRow:
+        report = by_venue[venue].get(symbol)
+        venue_e8, journal_e8 = report.size_e8 if report else 0, self._positions.of(venue, symbol)
+        return PositionRow(
+            venue=venue, symbol=symbol, journal_e8=journal_e8, venue_e8=venue_e8, agree=venue_e8 == journal_e8
+        )

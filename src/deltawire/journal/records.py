@@ -179,6 +179,7 @@ class PositionAdjusted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A venue's position changed without an order of ours, and the trade now counts with it. size_e8: signed change."""
 
     trade_id: str
+    pair_id: str
     leg: Leg
     venue: str
     symbol: str
