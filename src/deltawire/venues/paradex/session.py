@@ -40,7 +40,8 @@ from deltawire.venues.paradex.signing import Signer
 from deltawire.venues.paradex.tokens import TokenKeeper
 
 # An order that is not there so long after its receive window will never be: the venue's clock may differ from ours.
-NEVER_MARGIN_MS = 500
+# Well below the engine's own margin: once the engine believes it, it asks no more, and the market must be free by then.
+NEVER_MARGIN_MS = 250
 WARM_UP_PATH = "/system/time"  # public and small; exercises the connections of the second road
 ORDER_TYPE = "LIMIT"  # with IOC: an immediate order with a capped price
 
