@@ -12,11 +12,12 @@ from deltawire.core.money import E8, notional_e8, rate_of_e8
 from deltawire.core.types import Side
 from deltawire.sim.paradex_book import Rank, SelfTrade
 from deltawire.sim.paradex_rules import MarketRules
+from deltawire.sim.paradex_triggers import is_market
 
 CLOSED_ORDERS_MAX = 50_000  # remembered per account, with their client ids; the oldest are forgotten
 FILLS_MAX = 50_000
 
-NEW, OPEN, CLOSED = "NEW", "OPEN", "CLOSED"
+NEW, UNTRIGGERED, OPEN, CLOSED = "NEW", "UNTRIGGERED", "OPEN", "CLOSED"
 
 
 @dataclass(slots=True, eq=False)
@@ -27,10 +28,10 @@ class SimOrder:
     account: int
     symbol: str
     side: Side
-    kind: str  # LIMIT, MARKET
+    kind: str  # LIMIT, MARKET, or one that waits for its trigger
     instruction: str  # GTC, IOC, POST_ONLY, RPI
     size_e8: int
-    price_e8: int  # 0 for MARKET
+    price_e8: int  # 0 for market kinds
     client_id: str
     reduce_only: bool
     self_trade: SelfTrade
@@ -45,8 +46,15 @@ class SimOrder:
     status: str = NEW
     cancel_reason: str = ""
     filled_notional_e8: int = 0
+    trigger_price_e8: int = 0  # 0: it waits for nothing
+    was_triggered: bool = False
+    vwap_price_e8: int = 0  # the worst average asked for, 0: the market's
     is_liquidation: bool = False
     modify_id: str = ""  # set only in the news of a modify
+
+    @property
+    def is_market(self) -> bool:
+        return is_market(self.kind)
 
     @property
     def filled_e8(self) -> int:
@@ -188,7 +196,7 @@ class Account:
     created_unix_ns: int
     positions: dict[str, Position] = field(default_factory=dict)
     orders: dict[str, SimOrder] = field(default_factory=dict)  # by venue id, oldest first, the closed ones too
-    live: dict[str, SimOrder] = field(default_factory=dict)  # NEW and OPEN
+    live: dict[str, SimOrder] = field(default_factory=dict)  # all but the closed ones
     by_client_id: dict[str, SimOrder] = field(default_factory=dict)
     signed: dict[tuple[int | str, ...], str] = field(default_factory=dict)  # what was signed -> order id
     fills: list[SimFill] = field(default_factory=list)
@@ -206,8 +214,9 @@ class Account:
         return position.size_e8 if position else 0
 
     def open_size_e8(self, symbol: str, side: Side) -> int:
-        """Return what live orders of one side may still trade."""
-        return sum(o.leaves_e8 for o in self.live.values() if o.symbol == symbol and o.side is side)
+        """Return what live orders of one side may still trade; those that wait for a trigger do not count yet."""
+        live = (o for o in self.live.values() if o.symbol == symbol and o.side is side and o.status != UNTRIGGERED)
+        return sum(o.leaves_e8 for o in live)
 
     def remember(self, order: SimOrder, signed_fields: tuple[int | str, ...]) -> None:
         """Register an order; beyond the bound the oldest closed one is forgotten, with its ids."""

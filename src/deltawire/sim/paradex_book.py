@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
 from deltawire.core.book import Level
+from deltawire.core.money import floor_to
 from deltawire.core.types import Side
 
 RECORDED_MARKET = 0  # the owner of quoted liquidity; account addresses are never 0
@@ -76,7 +77,10 @@ class BookUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """An order on its way through the book. limit_e8: the worst price it may trade at."""
+    """An order on its way through the book. limit_e8, average_e8: the worst price of one trade, and of all together.
+
+    average_e8 0: none. step_e8: a trade cut short by the average is a multiple of it.
+    """
 
     order_id: str
     owner: int
@@ -85,6 +89,8 @@ class Incoming:
     limit_e8: int
     self_trade: SelfTrade = SelfTrade.EXPIRE_TAKER
     meets_rpi: bool = False
+    average_e8: int = 0
+    step_e8: int = 1
 
 
 @dataclass(slots=True)
@@ -205,7 +211,10 @@ class MatchingBook:
                 if matched.taker_expired:
                     break
                 continue
-            trade = self._trade(maker, taker, min(matched.left_e8, maker.leaves_e8))
+            size_e8 = min(matched.left_e8, maker.leaves_e8, _within_average(taker, matched.trades, maker.price_e8))
+            if size_e8 == 0:
+                break
+            trade = self._trade(maker, taker, size_e8)
             matched.left_e8 -= trade.size_e8
             matched.trades.append(trade)
         return matched
@@ -350,6 +359,15 @@ class MatchingBook:
         bids = tuple((price_e8, size_e8) for side, price_e8, size_e8 in reversed(changed) if side is Side.BUY)
         asks = tuple((price_e8, size_e8) for side, price_e8, size_e8 in changed if side is Side.SELL)
         self._publish(BookUpdate(self.symbol, self.seq, bids, asks, best_changed, trade))
+
+
+def _within_average(taker: Incoming, trades: Sequence[Trade], price_e8: int) -> int:
+    """Return how much it may trade at the price before the average of all its trades is worse than it may be."""
+    worse_e8 = (price_e8 - taker.average_e8) * taker.side.sign if taker.average_e8 else 0
+    if worse_e8 <= 0:
+        return taker.size_e8
+    spare = sum((taker.average_e8 - trade.price_e8) * taker.side.sign * trade.size_e8 for trade in trades)
+    return max(0, floor_to(spare // worse_e8, taker.step_e8))
 
 
 def _touched(resting: Resting) -> set[tuple[Side, int]]:

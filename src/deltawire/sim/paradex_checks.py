@@ -20,7 +20,7 @@ PRICE_MAX_E8 = 10**18  # fits the wire's int64 with room for sums
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """A parsed, authenticated order.create. price_e8 is 0 for MARKET."""
+    """A parsed, authenticated order.create. price_e8 is 0 for market kinds."""
 
     account: int
     symbol: str
@@ -36,6 +36,8 @@ class NewOrder:
     self_trade: SelfTrade = SelfTrade.EXPIRE_TAKER
     rank: Rank = Rank.PRO
     origin: int = 0
+    trigger_price_e8: int = 0
+    vwap_price_e8: int = 0
 
     @property
     def signed_fields(self) -> tuple[int | str, ...]:
@@ -61,6 +63,7 @@ def check_order(
         raise ApiRefusal("VALIDATION_ERROR", "an order with the same signed fields was already received")
     closes = request.reduce_only and request.size_e8 == abs(account.size_e8(request.symbol))
     check_size(market.rules, market.mark_e8, request.size_e8, request.price_e8, closes=closes)
+    check_price(market.rules, request.trigger_price_e8)
     if sum(order.symbol == request.symbol for order in account.live.values()) >= settings.open_orders_max:
         raise ApiRefusal("VALIDATION_ERROR", f"more than {settings.open_orders_max} open orders in the market")
 
@@ -88,6 +91,11 @@ def check_size(rules: MarketRules, mark_e8: int, size_e8: int, price_e8: int, *,
         raise ApiRefusal("INVALID_ORDER_SIZE", f"size {size_e8}e-8 is above the maximum {rules.size_max_e8}e-8")
     if notional_e8(mark_e8, size_e8) < rules.notional_min_e8 and not closes:
         raise ApiRefusal("INVALID_ORDER_SIZE", f"order value is below the minimum {rules.notional_min_e8}e-8")
+    check_price(rules, price_e8)
+
+
+def check_price(rules: MarketRules, price_e8: int) -> None:
+    """Check a limit or a trigger price; 0 is none."""
     if price_e8 > PRICE_MAX_E8:
         raise ApiRefusal("VALIDATION_ERROR", f"price {price_e8}e-8 is above the maximum {PRICE_MAX_E8}e-8")
     if price_e8 < 0 or price_e8 % rules.price_tick_e8:

@@ -4,21 +4,22 @@ Typed requests in, events out by two synchronous sinks (book steps, private news
 accepted (API checks; status NEW), then executed (risk checks, matching): two calls, because the venue answers
 between them and lets the Retail class wait between them. Knows nothing of JSON, SBE, tokens or signatures.
 
-Source: Paradex reference, sections 12 to 17. Not modelled: stop orders, the insurance fund,
-and of liquidation all but closing everything at the book.
+Source: Paradex reference, sections 12 to 17. Not modelled: the insurance fund, and
+of liquidation all but closing everything at the book.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from deltawire.core.money import BPS_E8, format_e8, rate_of_e8
+from deltawire.core.money import BPS_E8, rate_of_e8
 from deltawire.core.types import Side
 from deltawire.sim.market import Quote
 from deltawire.sim.paradex_accounts import (
     CLOSED,
     NEW,
     OPEN,
+    UNTRIGGERED,
     Account,
     AccountView,
     Bust,
@@ -33,11 +34,13 @@ from deltawire.sim.paradex_accounts import (
     value_e8,
 )
 from deltawire.sim.paradex_book import BookUpdate, Incoming, Matched, Rank, Resting, Trade
-from deltawire.sim.paradex_checks import NewOrder, check_order, check_size, check_status, risk_reason
+from deltawire.sim.paradex_checks import NewOrder, check_order, check_price, check_size, check_status, risk_reason
 from deltawire.sim.paradex_maintenance import CANCEL_ONLY, OK, POST_ONLY
 from deltawire.sim.paradex_market import SimMarket
 from deltawire.sim.paradex_rules import ApiRefusal, ParadexSimSettings
 from deltawire.sim.paradex_settlement import Ids, OnPrivate, Settlement
+from deltawire.sim.paradex_state import account_state
+from deltawire.sim.paradex_triggers import is_triggered
 from deltawire.venues.contract import Clock
 
 FAIR_BAND_E8 = 5 * BPS_E8  # what orders may differ by from the external fair price before and after a release
@@ -60,6 +63,7 @@ class ParadexExchange:
         self.markets = {rules.symbol: SimMarket(rules, settings.depth, publish_book) for rules in settings.markets}
         self.counters: Counter[str] = Counter()
         self.busts: list[Bust] = []
+        self._waiting: dict[str, SimOrder] = {}  # stop orders whose trigger the mark has not met, by id
         self._symbol_of = {rules.base: rules.symbol for rules in settings.markets}
         self._clock = clock
         self._publish_private = publish_private
@@ -97,6 +101,8 @@ class ParadexExchange:
             return
         market.updated_unix_ns = self._clock.unix_ns()
         self._settle(market, trades)
+        if self._waiting and self.status == OK:
+            self._trigger(market)
 
     def enter(self, status: str) -> None:
         """Change the system's state: ok, maintenance, cancel_only or post_only."""
@@ -211,6 +217,8 @@ class ParadexExchange:
             created_unix_ns=now_unix_ns,
             updated_unix_ns=now_unix_ns,
             leaves_e8=request.size_e8,
+            trigger_price_e8=request.trigger_price_e8,
+            vwap_price_e8=request.vwap_price_e8,
             seq_no=self._ids.next_seq_no(),
             origin=request.origin,
         )
@@ -225,6 +233,12 @@ class ParadexExchange:
         if order.status != NEW:
             return
         market, account = self.markets[order.symbol], self.accounts[order.account]
+        if order.trigger_price_e8 and not self._is_triggered(order, market):
+            order.status = UNTRIGGERED
+            self._settlement.touch(order)
+            self._waiting[order.id] = order
+            self._report(market, [], [order], on_private)
+            return
         reason = risk_reason(order, market, account, self._prices)
         if reason:
             self._settlement.close(order, reason)
@@ -235,9 +249,17 @@ class ParadexExchange:
             self._report(market, [], [order], on_private)
             return
         size_e8 = order.leaves_e8 if fill_max_e8 is None else min(order.leaves_e8, fill_max_e8)
-        limit_e8 = order.price_e8 or market.band_e8(order.side)
-        meets_rpi = order.rank is Rank.RETAIL
-        taker = Incoming(order.id, order.account, order.side, size_e8, limit_e8, order.self_trade, meets_rpi)
+        taker = Incoming(
+            order.id,
+            order.account,
+            order.side,
+            size_e8,
+            order.price_e8 or market.band_e8(order.side),
+            order.self_trade,
+            meets_rpi=order.rank is Rank.RETAIL,
+            average_e8=market.worst_average_e8(order.side, order.vwap_price_e8) if order.is_market else 0,
+            step_e8=market.rules.size_step_e8,
+        )
         matched = market.book.match(taker)
         expired = [account.orders[resting.order_id] for resting in matched.expired]
         for own in expired:
@@ -246,15 +268,32 @@ class ParadexExchange:
         self._end_taking(market, order, matched)
         self._report(market, fills, [*expired, order], on_private)
 
+    def _is_triggered(self, order: SimOrder, market: SimMarket) -> bool:
+        """Say whether a stop order was let go, now or before: it does not wait again."""
+        met = is_triggered(order.kind, order.side, order.trigger_price_e8, market.mark_e8)
+        order.was_triggered = order.was_triggered or met
+        return order.was_triggered
+
+    def _trigger(self, market: SimMarket) -> None:
+        """Let go the stop orders whose trigger the mark has met, the oldest first."""
+        symbol = market.rules.symbol
+        for order in [order for order in self._waiting.values() if order.symbol == symbol]:
+            if order.status != UNTRIGGERED:
+                del self._waiting[order.id]  # cancelled meanwhile
+            elif self._is_triggered(order, market):
+                del self._waiting[order.id]
+                order.status = NEW
+                self.execute(order)
+
     def _end_taking(self, market: SimMarket, order: SimOrder, matched: Matched) -> None:
         """Decide what becomes of an order after its way through the book."""
         if order.leaves_e8 == 0:
             self._settlement.close(order, "")
         elif matched.taker_expired:
             self._settlement.close(order, "SELF_TRADE")
-        elif order.kind == "MARKET" and not matched.trades:
+        elif order.is_market and not matched.trades:
             self._settlement.close(order, "EMPTY_MARKET")
-        elif order.kind == "MARKET" or order.instruction == "IOC":
+        elif order.is_market or order.instruction == "IOC":
             self._settlement.close(order, "REMAINING_IOC_CANCEL")
         elif market.book.would_trade(order.side, order.price_e8):
             self._settlement.close(order, "UNEXPECTED_FAILURE")  # only a partial_fill fault leaves a crossing rest
@@ -287,23 +326,29 @@ class ParadexExchange:
         ]
         return sum(self.cancel(order, reason) for order in chosen)
 
-    def modify(self, order: SimOrder, size_e8: int, price_e8: int) -> None:
-        """Change an open order; it keeps its id and goes to the back of its queue. size_e8: with what is filled.
+    def modify(self, order: SimOrder, size_e8: int, price_e8: int, trigger_price_e8: int = 0) -> None:
+        """Change an open or waiting order; it keeps its id and goes to the back of its queue. size_e8: filled included.
 
-        Raises ApiRefusal, changing nothing. Like a new order it passes the risk checks and may trade.
+        Raises ApiRefusal, changing nothing. Like a new order it passes the risk checks and may trade. trigger_price_e8
+        0: as it is.
         """
         check_status(self.status, order.instruction)
         market = self.markets[order.symbol]
         if order.status == CLOSED:
             raise ApiRefusal("ORDER_IS_CLOSED", f"order {order.id} is closed")
-        if order.status != OPEN:
+        if order.status not in {OPEN, UNTRIGGERED}:
             raise ApiRefusal("ORDER_IS_NOT_OPEN", f"order {order.id} is {order.status}")
+        if trigger_price_e8 and order.status == OPEN:
+            raise ApiRefusal("VALIDATION_ERROR", "only an order that waits has a trigger to change")
         check_size(market.rules, market.mark_e8, size_e8, price_e8)
+        check_price(market.rules, trigger_price_e8)
         if size_e8 <= order.filled_e8:
             raise ApiRefusal("INVALID_ORDER_SIZE", "the new size is not above what is filled")
         market.book.withdraw(order.id)
+        self._waiting.pop(order.id, None)
         order.leaves_e8 += size_e8 - order.size_e8
         order.size_e8, order.price_e8 = size_e8, price_e8
+        order.trigger_price_e8 = trigger_price_e8 or order.trigger_price_e8
         order.status = NEW
         order.modify_id = self._ids.next_id()
         self.execute(order)
@@ -346,33 +391,8 @@ class ParadexExchange:
         return {
             "status": self.status,
             "counters": dict(self.counters),
-            "accounts": {f"0x{account.address:x}": self._account_state(account) for account in self.accounts.values()},
-        }
-
-    def _account_state(self, account: Account) -> dict[str, Any]:
-        view = self.account_view(account)
-        return {
-            "collateral": format_e8(account.collateral_e8),
-            "account_value": format_e8(view.value_e8),
-            "positions": {p.symbol: format_e8(p.size_e8) for p in account.positions.values()},
-            "orders_live": len(account.live),
-            "orders": [
-                {
-                    "id": order.id,
-                    "client_id": order.client_id,
-                    "market": order.symbol,
-                    "side": order.side.name,
-                    "status": order.status,
-                    "size": format_e8(order.size_e8),
-                    "filled": format_e8(order.filled_e8),
-                    "average_price": format_e8(order.average_price_e8),
-                    "cancel_reason": order.cancel_reason,
-                    "updated_unix_ns": order.updated_unix_ns,
-                }
-                for order in account.orders.values()
-            ],
-            "fills": len(account.fills),
-            "fees_paid": format_e8(account.fees_paid_e8),
-            "realized_pnl": format_e8(account.realized_pnl_e8),
-            "funding": format_e8(account.funding_e8),
+            "accounts": {
+                f"0x{account.address:x}": account_state(account, self.account_view(account))
+                for account in self.accounts.values()
+            },
         }

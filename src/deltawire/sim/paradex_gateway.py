@@ -225,9 +225,10 @@ class Gateway:
             verify_modify(caller.account, params, order_id)
         check_window(params, self._clock.unix_ns(), self._settings)
         provisional = copy(order)
-        self._exchange.modify(order, params.size_e8, params.price_e8)
+        self._exchange.modify(order, params.size_e8, params.price_e8, params.trigger_price_e8)
         provisional.leaves_e8 += params.size_e8 - provisional.size_e8
         provisional.size_e8, provisional.price_e8 = params.size_e8, params.price_e8
+        provisional.trigger_price_e8 = params.trigger_price_e8 or provisional.trigger_price_e8
         return provisional
 
     def find(self, caller: Caller, order_id: str = "", client_id: str = "", market: str = "") -> SimOrder:

@@ -84,6 +84,11 @@ class SimMarket:
         """Return the worst price an order of this side may ask for or trade at."""
         return self.mark_e8 + side.sign * (self.mark_e8 * self.rules.band_e8 // E8)
 
+    def worst_average_e8(self, side: Side, asked_e8: int) -> int:
+        """Return the worst average price a market order may have: as asked, or the slippage allowed from the best."""
+        best = self.book.best(side.opposite)
+        return asked_e8 or (best[0] + side.sign * rate_of_e8(best[0], self.rules.slippage_max_e8) if best else 0)
+
     def premium_e8(self) -> int:
         cap_e8 = self.rules.funding_cap_e8
         return max(-cap_e8, min(cap_e8, self.funding_rate_e8)) * self.mark_e8 // E8

@@ -9,6 +9,7 @@ from deltawire.sim.paradex_book import Rank, SelfTrade
 from deltawire.sim.paradex_checks import NewOrder
 from deltawire.sim.paradex_rules import CHAIN_ID, ApiRefusal, ParadexSimSettings
 from deltawire.sim.paradex_tokens import Caller
+from deltawire.sim.paradex_triggers import KINDS, STOPS, is_market
 from deltawire.venues.contract import DecodeError
 from deltawire.venues.paradex.errors import INVALID_PARAMS
 from deltawire.venues.paradex.rpc import BadRequest, CreateParams
@@ -29,13 +30,17 @@ STPS = frozenset({None, "", *(mode.value for mode in SelfTrade)})
 
 def new_order(caller: Caller, params: CreateParams, received_unix_ns: int, origin: int) -> NewOrder:
     """Turn wire parameters into an order; raises for a word the venue does not know."""
-    if params.type not in {"LIMIT", "MARKET"}:
-        raise ApiRefusal("VALIDATION_ERROR", f"type {params.type[:20]} is not simulated")
+    if params.type not in KINDS:
+        raise ApiRefusal("VALIDATION_ERROR", f"type {params.type[:20]} is not known")
+    if (params.type in STOPS) != (params.trigger_price_e8 > 0):
+        raise ApiRefusal("VALIDATION_ERROR", "a trigger price is for stop and take-profit orders, and they need one")
     instruction = params.instruction or "GTC"
     if instruction not in {"GTC", "IOC", "POST_ONLY", "RPI"}:
         raise ApiRefusal("VALIDATION_ERROR", f"instruction {instruction[:20]} is not known")
-    if params.type == "MARKET" and (instruction in {"POST_ONLY", "RPI"} or params.price is not None):
+    if is_market(params.type) and (instruction in {"POST_ONLY", "RPI"} or params.price is not None):
         raise ApiRefusal("VALIDATION_ERROR", "a MARKET order has no price and cannot be POST_ONLY or RPI")
+    if params.vwap_price_e8 and not is_market(params.type):
+        raise ApiRefusal("VALIDATION_ERROR", "vwap_price is for MARKET orders")
     client_id = params.client_id or ""
     if len(client_id.encode()) > CLIENT_ID_BYTES_MAX:
         raise ApiRefusal("VALIDATION_ERROR", f"client_id is longer than {CLIENT_ID_BYTES_MAX} bytes")
@@ -58,6 +63,8 @@ def new_order(caller: Caller, params: CreateParams, received_unix_ns: int, origi
         self_trade=SelfTrade(params.stp) if params.stp else SelfTrade.EXPIRE_TAKER,
         rank=Rank.RPI if instruction == "RPI" else caller.rank,
         origin=origin,
+        trigger_price_e8=params.trigger_price_e8,
+        vwap_price_e8=params.vwap_price_e8,
     )
 
 

@@ -14,7 +14,7 @@ from deltawire.sim import paradex_events as events
 from deltawire.sim import paradex_rest_account as private
 from deltawire.sim import paradex_rest_public as public
 from deltawire.sim.faults import Faults
-from deltawire.sim.paradex_accounts import CLOSED, OPEN, SimOrder
+from deltawire.sim.paradex_accounts import CLOSED, OPEN, UNTRIGGERED, SimOrder
 from deltawire.sim.paradex_gateway import VENUE
 from deltawire.sim.paradex_http import NS_PER_MS, Http, HttpAnswer, HttpCall, Reply
 from deltawire.sim.paradex_limits import Limit, Limits
@@ -220,7 +220,11 @@ class RestApi:
 
     def _open_orders(self, http: Http) -> dict[str, Any]:
         account, market = http.caller().account, http.call.query.get("market", "")
-        live = [order for order in account.live.values() if order.status == OPEN and market in {"", order.symbol}]
+        live = [
+            order
+            for order in account.live.values()
+            if order.status in {OPEN, UNTRIGGERED} and market in {"", order.symbol}
+        ]
         return _results(self._order_json(order) for order in live)
 
     def _order(self, http: Http) -> dict[str, Any]:

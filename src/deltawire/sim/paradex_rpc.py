@@ -46,6 +46,7 @@ class ModifyParams(msgspec.Struct):
             signature=self.signature,
             signature_timestamp=self.signature_timestamp,
             recv_window=self.recv_window,
+            trigger_price=self.trigger_price,
         )
 
 

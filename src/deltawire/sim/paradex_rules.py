@@ -36,6 +36,7 @@ class MarketRules:
     position_max_e8: int
     notional_min_e8: int = 10 * E8
     band_e8: int = 5 * E8 // 100
+    slippage_max_e8: int = 5 * E8 // 100  # of a market order's average price, from the best one
     margin_initial_e8: int = 2 * E8 // 100
     margin_maintenance_factor_e8: int = E8 // 2
     funding_cap_e8: int = 2 * E8 // 100

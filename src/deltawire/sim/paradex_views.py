@@ -3,6 +3,8 @@
 One place decides what a field means on the wire; SBE frames, JSON replies and REST bodies are all made from these.
 """
 
+from collections.abc import Iterable
+
 from deltawire.core.money import E8
 from deltawire.core.types import Side
 from deltawire.sim.paradex_accounts import AccountView, PositionView, SimFill, SimOrder, divide
@@ -10,6 +12,7 @@ from deltawire.sim.paradex_book import BookUpdate, MatchingBook, Rank, Trade
 from deltawire.sim.paradex_market import SimMarket
 from deltawire.sim.paradex_rules import FUNDING_PERIOD_S, Fees
 from deltawire.sim.paradex_settlement import PrivateEvent, trade_id
+from deltawire.sim.paradex_triggers import is_below
 from deltawire.venues.paradex import records, rest
 
 FUNDING_PERIOD_HOURS = FUNDING_PERIOD_S // 3600
@@ -20,7 +23,14 @@ def address_text(address: int) -> str:
 
 
 def order_record(order: SimOrder, published_unix_ns: int) -> records.Order:
-    flags = (("REDUCE_ONLY",) if order.reduce_only else ()) + (("INTERACTIVE",) if order.rank is Rank.RETAIL else ())
+    waits_below = order.trigger_price_e8 > 0 and is_below(order.kind, order.side)
+    flags = (
+        ("REDUCE_ONLY", order.reduce_only),
+        ("STOP_CONDITION_BELOW_TRIGGER", waits_below),
+        ("STOP_CONDITION_ABOVE_TRIGGER", order.trigger_price_e8 > 0 and not waits_below),
+        ("INTERACTIVE", order.rank is Rank.RETAIL),
+        ("TARGET_STRATEGY_VWAP", order.vwap_price_e8 > 0),
+    )
     return records.Order(
         venue_unix_ns=order.signed_unix_ms * 1_000_000,
         seq=order.seq_no,
@@ -29,7 +39,7 @@ def order_record(order: SimOrder, published_unix_ns: int) -> records.Order:
         order_type=order.kind,
         instruction=order.instruction,
         price_e8=order.price_e8 or None,
-        trigger_price_e8=None,
+        trigger_price_e8=order.trigger_price_e8 or None,
         size_e8=order.size_e8,
         remaining_e8=order.leaves_e8,
         avg_fill_price_e8=order.average_price_e8 or None,
@@ -39,7 +49,7 @@ def order_record(order: SimOrder, published_unix_ns: int) -> records.Order:
         received_unix_ns=order.received_unix_ns,
         published_unix_ns=published_unix_ns,
         stp=order.self_trade.value,
-        flags=flags,
+        flags=_those(flags),
         request_status="SUCCESS" if order.modify_id else None,
         request_type="MODIFY_ORDER" if order.modify_id else None,
         order_id=order.id,
@@ -66,11 +76,7 @@ def fill_record(fill: SimFill) -> records.Fill:
         account=address_text(fill.account),
         underlying_price_e8=fill.underlying_price_e8,
         realized_funding_e8=fill.realized_funding_e8,
-        flags=tuple(
-            name
-            for name, has in (("INTERACTIVE", fill.is_retail), ("RPI", fill.is_rpi), ("FASTFILL", fill.is_fastfill))
-            if has
-        ),
+        flags=_those((("INTERACTIVE", fill.is_retail), ("RPI", fill.is_rpi), ("FASTFILL", fill.is_fastfill))),
         book_seq=fill.book_seq,
         fill_id=fill.id,
         order_id=fill.order_id,
@@ -80,6 +86,10 @@ def fill_record(fill: SimFill) -> records.Fill:
         fee_currency="USDC",
         remaining_e8=fill.order_leaves_e8,
     )
+
+
+def _those(flags: Iterable[tuple[str, bool]]) -> tuple[str, ...]:
+    return tuple(name for name, has in flags if has)
 
 
 def position_record(position: PositionView) -> records.Position:

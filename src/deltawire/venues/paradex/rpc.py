@@ -290,6 +290,7 @@ class CreateParams(msgspec.Struct):
     flags: list[str] | None = None
     trigger_price: str | None = None
     on_behalf_of_account: str | None = None
+    vwap_price: str | None = None  # REST only
 
     def __repr__(self) -> str:  # holds a signature
         return f"CreateParams({self.market}, {self.side}, {self.type}, {self.client_id})"
@@ -309,6 +310,15 @@ class CreateParams(msgspec.Struct):
     def price_e8(self) -> int:
         """Return the limit price, 0 for market types."""
         return _positive_e8("price", self.price or "") if self.type.endswith("LIMIT") else 0
+
+    @property
+    def trigger_price_e8(self) -> int:
+        """Return the trigger, 0 where there is none; some clients write that as "0"."""
+        return _optional_e8("trigger_price", self.trigger_price)
+
+    @property
+    def vwap_price_e8(self) -> int:
+        return _optional_e8("vwap_price", self.vwap_price)
 
     @property
     def reduce_only(self) -> bool:
@@ -396,6 +406,10 @@ def order_result(order: Order, received_unix_ns: int) -> dict[str, Any]:
         "created_at": order.created_unix_ns // 1_000_000,
         "received_at": received_unix_ns,
     }
+
+
+def _optional_e8(what: str, text: str | None) -> int:
+    return 0 if text in {None, "", "0"} else _positive_e8(what, text or "")
 
 
 def _positive_e8(what: str, text: str) -> int:
