@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import trustme
 import uvloop
-from tests.conformance.venues.suite import Make, Rig, World, started, started_hasty, workshop
+from tests.conformance.venues.suite import Make, Rig, World, running, started, started_hasty, workshop
 from tests.conformance.venues.worlds import WORLDS
 
 from deltawire.net.tls import client_context, server_context
@@ -43,10 +43,8 @@ def client_tls(certificates: tuple[str, str]) -> ssl.SSLContext:
 
 @pytest.fixture(params=WORLDS)
 async def world(request: pytest.FixtureRequest, server_tls: ssl.SSLContext) -> AsyncIterator[World]:
-    world = WORLDS[request.param]()
-    await world.start(server_tls)
-    yield world
-    await world.stop()
+    async with running(WORLDS[request.param](), server_tls) as world:
+        yield world
 
 
 @pytest.fixture

@@ -117,7 +117,10 @@ class World(Protocol):
         """Every text that must not be seen: keys, and tokens the venue has given out so far."""
 
     async def hold(self, rig: "Rig") -> OpenOrder | None:
-        """Bring an order of the account to rest at the venue, and say what is to be listed; None where none can."""
+        """Keep an order open at the venue, by the adapter's connection, and say how it is listed; None where none can.
+
+        For an adapter that was made `slow`, before any reconnect.
+        """
 
     def lose_all_news(self) -> list[Fault]:
         """Return the faults by which the next order executes and neither answer nor event of it is heard for long."""
@@ -183,7 +186,7 @@ class Rig:
         return self.venue.ready and self.book.valid and not self.venue.entry_block(self.world.symbol)
 
     async def fit_again(self) -> None:
-        await until(lambda: self.may_enter, "ready again")
+        await until(lambda: self.may_enter, self.standing)
 
     def fault(self, kind: str, **params: Any) -> None:
         self.world.faults.add(Fault(self.world.name, kind, params=params))
@@ -236,6 +239,11 @@ class Rig:
         """Wait until the loss of an answer is told of, or the venue was quicker by another way."""
         done = lambda: self.count(prepared, InDoubt) or self.order(prepared).is_final  # noqa: E731
         await until(done, lambda: f"doubt or end of {self.story(prepared)}")
+
+    def standing(self) -> str:
+        venue = self.venue
+        block = venue.entry_block(self.world.symbol)
+        return f"ready {venue.ready}, book {self.book.why_invalid!r}, block {block!r}, log {self.log.events}"
 
     def story(self, prepared: PreparedOrder) -> str:
         return f"{prepared}: {self.events(prepared)}, log {self.log.events}"
@@ -292,6 +300,15 @@ class Rig:
         assert order.filled_e8 == truth.filled_e8
         assert order.is_priced
         assert order.notional_e8 == notional_e8(truth.price_e8, truth.filled_e8)
+
+
+@asynccontextmanager
+async def running(world: World, tls: ssl.SSLContext) -> AsyncIterator[World]:
+    await world.start(tls)
+    try:
+        yield world
+    finally:
+        await world.stop()
 
 
 Make = Callable[..., Rig]

@@ -7,6 +7,8 @@ from tests.conformance.venues.suite import SIZE_E8, Rig, until
 
 from deltawire.core.events import InDoubt, NotSent, Sent
 from deltawire.core.order import FILLED, NEVER
+from deltawire.engine.resolver import NEVER_MARGIN_NS
+from deltawire.venues.paradex.session import NEVER_MARGIN_MS
 
 
 async def test_an_order_of_which_nothing_is_heard_is_in_doubt_and_look_up_tells_the_truth(hasty: Rig):
@@ -147,3 +149,8 @@ async def test_a_venue_that_comes_back_is_traded_again(hasty: Rig, server_tls: s
     await hasty.ended(second)
     hasty.assert_true(first)
     hasty.assert_true(second)
+
+
+def test_an_adapter_frees_its_market_before_the_engine_stops_asking():
+    """Else the last look-up frees nothing, and the market stays blocked until the next start."""
+    assert NEVER_MARGIN_MS * 10**6 <= NEVER_MARGIN_NS - 100_000_000

@@ -138,6 +138,18 @@ async def test_an_order_the_venue_holds_is_listed_as_it_is(slow: Rig):
     assert await slow.venue.open_orders() == ([] if held is None else [held])
 
 
+async def test_open_orders_die_with_the_connection_where_the_capabilities_say_so(slow: Rig):
+    held = await slow.world.hold(slow)
+    if held is None:
+        pytest.skip("no order is ever open here")
+    seen = len(slow.ear.links)
+    slow.fault("drop_stream")
+    await until(lambda: any(not up for _, up in slow.ear.links[seen:]), "the loss is told")
+    await until(lambda: slow.venue.ready and slow.book.valid, "connected again")
+    listed = await slow.venue.open_orders()
+    assert listed == ([] if slow.venue.capabilities.cancels_on_disconnect else [held])
+
+
 async def test_a_position_that_was_closed_is_not_listed(rig: Rig):
     await rig.ended(rig.submit(Side.BUY))
     await rig.ended(rig.submit(Side.SELL))

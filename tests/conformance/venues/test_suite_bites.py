@@ -5,17 +5,16 @@ Without these, a test that passes for every adapter might do so because it sees 
 
 import asyncio
 import inspect
-import random
 import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from examples.toy_venue.adapter import ToySettings, ToyVenue
+from examples.toy_venue.adapter import ToyVenue
 from tests.conformance.venues import test_doubt, test_orders, test_session
-from tests.conformance.venues.suite import MemoryLog, started, started_hasty, workshop
-from tests.conformance.venues.worlds import CLOCK, ToyWorld, network_of
+from tests.conformance.venues.suite import running, started, started_hasty, workshop
+from tests.conformance.venues.worlds import ToyWorld
 
 from deltawire.core.events import FillSeen, Rejected
 from deltawire.core.types import Side, VenueOrderId
@@ -189,15 +188,13 @@ LIES: list[tuple[type[ToyVenue], Callable[..., Any]]] = [
 
 @pytest.mark.parametrize(("liar", "test"), LIES, ids=[liar.__name__ for liar, _ in LIES])
 async def test_a_lie_is_caught(liar, test, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext):
-    world = LyingWorld(liar)
-    await world.start(server_tls)
     try:
-        # ConnectionError: what the lie lets out of the adapter. Failed: an exception that did not come.
-        with pytest.raises((AssertionError, TimeoutError, ConnectionError, pytest.fail.Exception)):
-            async with asyncio.timeout(PATIENCE_S), workshop(world, client_tls) as make:
-                await test(**await fixtures(test, make, server_tls, client_tls))
+        async with running(LyingWorld(liar), server_tls) as world:
+            # ConnectionError: what the lie lets out of the adapter. Failed: an exception that did not come.
+            with pytest.raises((AssertionError, TimeoutError, ConnectionError, pytest.fail.Exception)):
+                async with asyncio.timeout(PATIENCE_S), workshop(world, client_tls) as make:
+                    await test(**await fixtures(test, make, server_tls, client_tls))
     finally:
-        await world.stop()
         for task in asyncio.all_tasks():
             if task.get_name() == "left behind":
                 task.cancel()
@@ -206,10 +203,7 @@ async def test_a_lie_is_caught(liar, test, server_tls: ssl.SSLContext, client_tl
 class LyingWorld(ToyWorld):
     def __init__(self, liar: type[ToyVenue]) -> None:
         super().__init__()
-        self.liar = liar
-
-    def make_venue(self, settings: ToySettings, tls: ssl.SSLContext, log: MemoryLog) -> ToyVenue:
-        return self.liar(settings, network=network_of(tls), clock=CLOCK, log=log, rng=random.Random(1))
+        self.venue_class = liar
 
 
 async def fixtures(test, make, server_tls, client_tls) -> dict[str, Any]:

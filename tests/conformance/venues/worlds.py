@@ -139,7 +139,7 @@ class ParadexWorld:
         return [key, key.removeprefix("0x"), str(int(key, 16)), "eyJ"]  # how every JSON web token begins
 
     async def hold(self, rig: Rig) -> OpenOrder:
-        """Rest an offer above the market, as another program of this account would."""
+        """Rest an offer above the market, by the adapter's order connection: the last that was opened."""
         now_ns = CLOCK.unix_ns()
         price_e8 = ASK_E8 + 100 * E8
         offer = NewOrder(
@@ -153,6 +153,7 @@ class ParadexWorld:
             signed_unix_ms=now_ns // 10**6,
             received_unix_ns=now_ns,
             client_id="by-hand",
+            origin=self.sim._venue._sessions_made,
         )
         order = self.sim.exchange.accept(offer)
         self.sim.exchange.execute(order)
@@ -214,7 +215,7 @@ class VestWorld:
         rest_port, ws_port = self.ports
         network = network_of(tls)
         if slow:
-            self.sim.exchange.settings = replace(self.settings, execution_delay_ms=(1_000, 1_000))
+            self.sim.exchange.settings = replace(self.settings, execution_delay_ms=(3_000, 3_000))
         settings = VestSettings(
             rest_url=f"https://127.0.0.1:{rest_port}/v2",
             ws_url=f"wss://127.0.0.1:{ws_port}/ws-api?version=1.0",
@@ -287,6 +288,7 @@ def marked_bytes(count: int) -> bytes:
 
 class ToyWorld:
     name, symbol = "toy", f"{BASE}-TOY"
+    venue_class: type[ToyVenue] = ToyVenue
     instrument = Instrument(
         venue="toy",
         symbol=symbol,
@@ -332,7 +334,7 @@ class ToyWorld:
         return self.make_venue(settings, tls, log)
 
     def make_venue(self, settings: ToySettings, tls: ssl.SSLContext, log: MemoryLog) -> ToyVenue:
-        return ToyVenue(settings, network=network_of(tls), clock=CLOCK, log=log, rng=random.Random(1))
+        return self.venue_class(settings, network=network_of(tls), clock=CLOCK, log=log, rng=random.Random(1))
 
     def truth(self) -> Truth:
         sim = self.sim
