@@ -6,7 +6,7 @@ sections 2, 6 and 7.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TypeVar
 
@@ -15,10 +15,14 @@ from deltawire.sim import vest_views as views
 from deltawire.sim.clock import CallLater
 from deltawire.sim.faults import Faults
 from deltawire.sim.vest_accounts import Session
-from deltawire.sim.vest_exchange import VENUE, VestExchange
+from deltawire.sim.vest_candles import INTERVALS_MS
+from deltawire.sim.vest_dice import VENUE
+from deltawire.sim.vest_exchange import VestExchange
+from deltawire.sim.vest_limits import RateLimit
 from deltawire.sim.vest_orders import Order
 from deltawire.sim.vest_pool import HousePool
 from deltawire.sim.vest_refusal import Refusal
+from deltawire.sim.vest_settings import VestSimSettings
 from deltawire.venues.contract import DecodeError
 from deltawire.venues.vest import rest, wire
 
@@ -45,6 +49,7 @@ class Answer:
     status: int
     body: bytes
     content_type: str = _JSON
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +69,13 @@ class Unprocessable(Exception):
         self.where, self.msg, self.kind = where, msg, kind
 
 
-# How a code travels. Live: 3017 and 1121 in a 200 body. Two wrappers: signatures in `detail`. The rest: 400, plain.
-_IN_200 = frozenset({no.ORDER_NOT_FOUND, no.BAD_SYMBOL})
-_NESTED = frozenset({no.INVALID_SIGNATURE, no.INVALID_NONCE})
 _STATUS = {no.UNAUTHORIZED: 401, no.TOO_MANY_REQUESTS: 429, 429: 429}
 
 
-def refusal_answer(refusal: Refusal) -> Answer:
-    if refusal.code in _NESTED:
+def refusal_answer(refusal: Refusal, settings: VestSimSettings) -> Answer:
+    if refusal.code in settings.codes_nested:
         return Answer(400, rest.error_answer_nested(refusal.code, refusal.text))
-    status = 200 if refusal.code in _IN_200 else _STATUS.get(refusal.code, 400)
+    status = 200 if refusal.code in settings.codes_in_200 else _STATUS.get(refusal.code, 400)
     return Answer(status, rest.error_answer(refusal.code, refusal.text))
 
 
@@ -91,9 +93,12 @@ class VestApi:
     ) -> None:
         self._exchange, self._call_later, self._rng, self._faults = exchange, call_later, rng, faults
         self._on_listen_key_closed = on_listen_key_closed
+        self._limit = RateLimit(exchange.settings.rate_limit, exchange.settings.rate_window_ms)
         self._public: dict[tuple[str, str], Callable[[Request], object]] = {
             ("GET", "/exchangeInfo"): self._exchange_info,
             ("GET", "/ticker/latest"): self._ticker_latest,
+            ("GET", "/ticker/24hr"): self._ticker_24hr,
+            ("GET", "/klines"): self._klines,
             ("GET", "/depth"): self._depth,
             ("GET", "/funding/history"): self._funding_history,
             ("GET", "/trades"): self._trades,
@@ -114,6 +119,13 @@ class VestApi:
     def handle(self, request: Request, reply: Reply) -> None:
         """Serve one request. reply is called at most once; a fault may drop the connection or never answer."""
         self._exchange.counters["requests"] += 1
+        allowed, limits = self._limit.take(request.headers.get("x-api-key", ""), self._exchange.now_ms())
+        if not allowed:
+            self._exchange.counters["rate_limited"] += 1
+            reply(replace(refusal_answer(Refusal(no.TOO_MANY_REQUESTS), self._exchange.settings), headers=limits))
+            return
+        if limits:
+            reply = _with_headers(reply, limits)
         if request.method == "GET" and self._faults.take(VENUE, "read_error") is not None:
             reply(Answer(530, _EDGE_PAGE, _HTML))
             return
@@ -123,7 +135,7 @@ class VestApi:
                 return
             answer = self._serve(request)
         except Refusal as refusal:
-            answer = refusal_answer(refusal)
+            answer = refusal_answer(refusal, self._exchange.settings)
         except Unprocessable as bad:
             answer = Answer(422, rest.error_answer_422(bad.where, bad.msg, bad.kind))
         reply(answer)
@@ -277,12 +289,24 @@ class VestApi:
         return views.open_interest([(pool, *both_sides(pool)) for pool in self._pools(request)])
 
     def _funding_history(self, request: Request) -> object:
-        pool = self._pool(request)
-        interval_ms = views.INTERVALS_MS.get(request.query.get("interval", "1m"), 0)
-        if not interval_ms:
-            raise Refusal(no.INVALID_PARAMETER)
+        pool, interval_ms = self._pool(request), _interval_ms(request)
         first_ms, last_ms, limit = self._span(request)
-        return views.funding_history(pool, interval_ms, first_ms, last_ms, limit)
+        rates = self._exchange.funding_rates.get(pool.rules.symbol, [])
+        return views.funding_history(pool, rates, interval_ms, first_ms, last_ms, limit)
+
+    def _klines(self, request: Request) -> object:
+        """Return candles, oldest first; the one under way is the last."""
+        pool, interval_ms = self._pool(request), _interval_ms(request)
+        first_ms, last_ms, limit = self._span(request)
+        candles = self._exchange.candles[pool.rules.symbol]
+        # The first candle of a run opens before it: a span without a start has it all the same.
+        rows = candles.rows(interval_ms, first_ms - first_ms % interval_ms, last_ms, limit)
+        return [views.kline(pool, candle, interval_ms) for candle in rows]
+
+    def _ticker_24hr(self, request: Request) -> object:
+        now_ms = self._exchange.now_ms()
+        days = [(pool, self._exchange.candles[pool.rules.symbol].day(now_ms)) for pool in self._pools(request)]
+        return wire.Tickers24h([views.ticker_24hr(pool, day, now_ms) for pool, day in days if day is not None])
 
     def _trades(self, request: Request) -> object:
         """Return the newest trades of the span, newest first."""
@@ -318,6 +342,17 @@ class VestApi:
         """Return the markets named in `symbols`, all when it is missing."""
         names = [name for name in request.query.get("symbols", "").split(",") if name]
         return [self._exchange.pool(name) for name in names] if names else list(self._exchange.pools.values())
+
+
+def _with_headers(reply: Reply, headers: tuple[tuple[str, str], ...]) -> Reply:
+    return lambda answer: reply(answer if isinstance(answer, Drop) else replace(answer, headers=headers))
+
+
+def _interval_ms(request: Request) -> int:
+    interval_ms = INTERVALS_MS.get(request.query.get("interval", "1m"), 0)
+    if not interval_ms:
+        raise Refusal(no.INVALID_PARAMETER)
+    return interval_ms
 
 
 def _query_int(request: Request, name: str, *, default: int | None = None) -> int:

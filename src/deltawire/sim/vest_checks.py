@@ -4,11 +4,13 @@ Source: Vest API v2 notes, sections 3, 5, 7 and 9.
 """
 
 import re
+from collections.abc import Callable, Iterable
 
 from deltawire.core.money import parse_e8
 from deltawire.sim import vest_refusal as no
 from deltawire.sim.vest_refusal import Refusal
-from deltawire.venues.vest import signing, wire
+from deltawire.venues.vest import children, signing, wire
+from deltawire.venues.vest.children import ChildNonce
 
 GTC, FOK, IOC = "GTC", "FOK", "IOC"
 _UINT256_MAX = 2**256 - 1
@@ -36,8 +38,35 @@ def check_kind(fields: wire.OrderFields, *, accepts_ioc: bool) -> None:
     allowed = {GTC, FOK, IOC} if accepts_ioc else {GTC, FOK}
     if fields.time_in_force and (fields.order_type != signing.LIMIT or fields.time_in_force not in allowed):
         raise Refusal(no.INVALID_TIME_IN_FORCE)
-    if fields.tp_price or fields.sl_price:
-        raise Refusal(no.INVALID_TP_SL_PRICE, "take-profit and stop-loss are not simulated")
+    if (fields.tp_price or fields.sl_price) and fields.order_type != signing.LIMIT:
+        raise Refusal(no.INVALID_TP_SL_PRICE, "take-profit and stop-loss belong to a LIMIT order")
+
+
+def checked_children(
+    fields: wire.OrderFields,
+    limit_price_e8: int,
+    price_decimals: int,
+    *,
+    readings: Iterable[ChildNonce],
+    may_sign: Callable[[str], bool],
+) -> list[wire.OrderFields]:
+    """Return the children an order carries, in the reading of their nonce in which all of them are signed well."""
+    carried = children.children_of(fields, ChildNonce.SAME)
+    for child, _ in carried:
+        price_e8 = exact_e8(child.limit_price, price_decimals)
+        gains = child.order_type == wire.TAKE_PROFIT
+        if price_e8 == limit_price_e8 or (price_e8 > limit_price_e8) != (gains == fields.is_buy):
+            raise Refusal(no.INVALID_TP_SL_PRICE)
+    if not carried:
+        return []
+    readings = tuple(readings)
+    if not readings:
+        raise Refusal(no.INVALID_TP_SL_PRICE, "take-profit and stop-loss are not taken here")
+    for reading in readings:
+        found = children.children_of(fields, reading)
+        if all(may_sign((children.signer_of(child, signature) or "").lower()) for child, signature in found):
+            return [child for child, _ in found]
+    raise Refusal(no.INVALID_SIGNATURE)
 
 
 def exact_e8(text: str, decimals: int) -> int:

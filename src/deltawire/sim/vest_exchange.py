@@ -1,34 +1,36 @@
 """The simulated Vest without sockets: orders against the house pool, accounts, and the events they cause.
 
 Typed requests in, wire structs out to a sink; clock, scheduler, random numbers and faults are handed in, so the same
-logic runs on a virtual clock. Not built: LP shares, transfers, take-profit and stop-loss (refused), liquidation.
+logic runs on a virtual clock. Not built: LP shares, transfers.
 Source: Vest API v2 notes, sections 5, 7, 9 and 13.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from random import Random
-from typing import Any, Protocol
+from typing import Protocol
 
 from deltawire.core.money import E8, floor_to, notional_e8
 from deltawire.sim import vest_checks as checks
 from deltawire.sim import vest_execution as execution
+from deltawire.sim import vest_liquidation as liquidation
 from deltawire.sim import vest_refusal as no
 from deltawire.sim.clock import CallLater
 from deltawire.sim.faults import Faults
 from deltawire.sim.market import Quote
 from deltawire.sim.vest_accounts import Account, Accounts, Session
+from deltawire.sim.vest_candles import Candles
+from deltawire.sim.vest_dice import VENUE, Dice
 from deltawire.sim.vest_ledger import Ledger
-from deltawire.sim.vest_orders import Misfortune, Order, usdc
+from deltawire.sim.vest_orders import NO_MISFORTUNE, Misfortune, Order, usdc
 from deltawire.sim.vest_pool import NO_PICTURE, HousePool
 from deltawire.sim.vest_refusal import Refusal
-from deltawire.sim.vest_settings import RangeMs, VestSimSettings
+from deltawire.sim.vest_settings import VestSimSettings
 from deltawire.venues.contract import Clock
 from deltawire.venues.vest import rest, signing, wire
 
-VENUE = "vest"
+RATES_KEPT = 10_000  # changes of a market's funding rate that are remembered
 _MS_NS = 10**6
-_NORMAL_P90 = 1.2816  # of the standard normal distribution
 
 
 class ExchangeSink(Protocol):
@@ -67,7 +69,10 @@ class VestExchange:
         }  # oldest first
         self.counters: Counter[str] = Counter()
         self.sink: ExchangeSink | None = None
-        self._clock, self._call_later, self._rng, self._faults = clock, call_later, rng, faults
+        self.candles = {symbol: Candles() for symbol in self.pools}
+        self.funding_rates: dict[str, list[tuple[int, int]]] = {}  # symbol -> (from ms, rate of an hour), oldest first
+        self._clock, self._call_later, self._faults = clock, call_later, faults
+        self._dice = Dice(settings, rng, faults)
         self._resting: dict[str, dict[str, Order]] = {symbol: {} for symbol in self.pools}
         self._running = False
         self.started_ms = self.now_ms()
@@ -91,11 +96,17 @@ class VestExchange:
         if pool is None:
             return
         pool.on_quote(quote, self._clock.mono_ns())
+        self.candles[pool.rules.symbol].on_price(self.now_ms(), pool.index_e8)
         if pool.picture is NO_PICTURE:
             pool.remake()
+        if pool.halted:
+            return  # what waits goes on waiting
         for order in list(self._resting[pool.rules.symbol].values()):
-            if execution.is_touched(order.fields, order.limit_price_e8, pool.index_e8):
+            if order.resting and execution.is_touched(order.fields, order.limit_price_e8, pool.index_e8):
                 self._execute(order)
+        for account in self.accounts.by_address.values():
+            if pool.rules.symbol in account.ledger.positions:
+                self._liquidate(account)
 
     def pool(self, symbol: str) -> HousePool:
         """Return the market, or refuse with 1121."""
@@ -105,8 +116,12 @@ class VestExchange:
         return pool
 
     def accrue(self, pool: HousePool) -> None:
-        """Bring the market's funding index up to now."""
+        """Bring the market's funding index up to now, and note the rate in force from now on."""
         pool.accrue(self._clock.mono_ns())
+        rates = self.funding_rates.setdefault(pool.rules.symbol, [])
+        if not rates or rates[-1][1] != pool.funding_rate_e8:
+            rates.append((self.now_ms(), pool.funding_rate_e8))
+            del rates[:-RATES_KEPT]
 
     # --- requests ---
 
@@ -126,9 +141,9 @@ class VestExchange:
             raise
         self.orders[order.id] = order
         self._forget_oldest()
-        delay_s = self._draw_s(self.settings.execution_delay_ms)
+        delay_s = self._dice.delay_s(self.settings.execution_delay_ms)
         new = order.event()  # as it is now: a cancel may overtake it
-        self._call_later(delay_s * self._rng.random() / 2, lambda: self._emit(order, new))
+        self._call_later(delay_s * self._dice.share() / 2, lambda: self._emit(order, new))
         self._call_later(delay_s, lambda: self._execute_first(order))
         return order
 
@@ -141,7 +156,7 @@ class VestExchange:
         self._check_signature(account, rest.signed_cancel_bytes(fields), submit.signature)
         account.last_nonce = max(account.last_nonce, fields.nonce)
         order = self.orders.get(fields.id)
-        if order is None or order.address != account.address or order.is_final or not _can_rest(order):
+        if order is None or order.address != account.address or order.is_final or not order.can_rest:
             raise Refusal(no.ORDER_NOT_FOUND)
         self._finish(order, wire.CANCELLED)
         return order.id
@@ -164,18 +179,38 @@ class VestExchange:
         limit_price_e8 = checks.exact_e8(fields.limit_price, pool.rules.price_decimals)
         if size_e8 == 0:
             raise Refusal(no.INVALID_PARAMETER, "size is zero")
+        children = checks.checked_children(
+            fields,
+            limit_price_e8,
+            pool.rules.price_decimals,
+            readings=self.settings.child_nonces,
+            may_sign=lambda signer: account.may_sign(signer, self.now_ms()),
+        )
         if pool.halted:
             raise Refusal(no.MARKET_CLOSED_REQUEST)
         digest = signing.keccak(encoded)
         if digest in account.seen:
             raise Refusal(no.DUPLICATE)
-        misfortune = self._draw_misfortune()
+        misfortune = self._dice.misfortune()
         account.seen[digest] = None
         if len(account.seen) > self.settings.orders_kept:
             del account.seen[next(iter(account.seen))]  # long past its recvWindow, which refuses it anyway
         account.last_nonce = max(account.last_nonce, fields.nonce)
+        order = self._new_order(account, pool, fields, size_e8, limit_price_e8, misfortune)
+        order.received_mono_ns, order.children = received_mono_ns, children
+        return order
+
+    def _new_order(
+        self,
+        account: Account,
+        pool: HousePool,
+        fields: wire.OrderFields,
+        size_e8: int,
+        limit_price_e8: int,
+        misfortune: Misfortune = NO_MISFORTUNE,
+    ) -> Order:
         return Order(
-            id=f"0x{self._rng.getrandbits(256):064x}",
+            id=self._dice.order_id(),
             address=account.address,
             fields=fields,
             rules=pool.rules,
@@ -183,7 +218,7 @@ class VestExchange:
             limit_price_e8=limit_price_e8,
             init_margin_ratio_e8=account.init_margin_ratio_e8(pool),
             post_time_ms=self.now_ms(),
-            received_mono_ns=received_mono_ns,
+            received_mono_ns=self._clock.mono_ns(),
             misfortune=misfortune,
             mark_price_e8=pool.mark_e8,
         )
@@ -215,9 +250,8 @@ class VestExchange:
         price_e8 = pool.average_price_e8(is_buy=order.fields.is_buy, size_e8=size_e8)
         code = order.misfortune.reject_code or self._refusal(order, account, pool, price_e8, size_e8)
         waits = code == self.settings.price_check_code and not order.misfortune.reject_code
-        if waits and _can_rest(order) and order.limit_price_e8:
-            order.resting = True
-            self._resting[order.fields.symbol][order.id] = order
+        if waits and order.can_rest and order.limit_price_e8:
+            self._rest(order)
         elif code or price_e8 is None:
             order.code = code
             self._finish(order, wire.REJECTED)
@@ -236,7 +270,17 @@ class VestExchange:
             or execution.price_refusal(
                 fields, order.limit_price_e8, pool.index_e8, price_e8, self.settings.price_check_code
             )
+            or self._increase_refusal(order, account, size_e8)
             or execution.margin_refusal(account, self.pools, fields, size_e8, price_e8 or 0)
+        )
+
+    def _increase_refusal(self, order: Order, account: Account, size_e8: int) -> int:
+        if not execution.increases(account, order.fields, size_e8):
+            return 0
+        symbol = order.fields.symbol
+        has_children = any(True for _ in self._children_of(account, symbol))
+        return execution.increase_refusal(
+            account, self.pools, symbol, order.init_margin_ratio_e8, has_children=has_children
         )
 
     def _fill(self, order: Order, account: Account, pool: HousePool, price_e8: int, size_e8: int) -> None:
@@ -244,12 +288,15 @@ class VestExchange:
         self._faults.saw(VENUE, "fill")
         symbol = order.fields.symbol
         signed_e8 = size_e8 if order.fields.is_buy else -size_e8
-        fee_e8 = execution.fee_e8(pool, signed_e8, price_e8)
+        penalty_e8 = self.settings.liquidation_fee_rate_e8 if order.fields.order_type == wire.LIQUIDATION else 0
+        fee_e8 = execution.fee_e8(pool, signed_e8, price_e8, penalty_e8)
         settled = account.ledger.apply_fill(symbol, signed_e8, price_e8, fee_e8, pool.cum_funding_e8)
         # The house's funding is the sum of what the accounts settle, so it is booked from theirs, not computed again.
         self.house.apply_fill(symbol, -signed_e8, price_e8, -fee_e8, 0)
         self.house.collateral_e8 -= settled.funding_e8
         pool.net_e8 += signed_e8
+        self.accrue(pool)  # from here on at the rate of the new imbalance
+        self.candles[symbol].on_fill(self.now_ms(), size_e8, notional_e8(price_e8, size_e8))
         order.filled_e8, order.price_e8, order.filled_time_ms = size_e8, price_e8, self.now_ms()
         order.fees_e8, order.funding_e8, order.cum_funding_e8 = fee_e8, settled.funding_e8, pool.cum_funding_e8
         order.realized_e8 = settled.realized_e8 + settled.funding_e8 - fee_e8
@@ -265,6 +312,61 @@ class VestExchange:
             self._finish(order, wire.CANCELLED)
         else:
             self._finish(order, wire.FILLED)
+            self._hatch(order, account, pool)
+        if symbol not in account.ledger.positions:
+            for child in list(self._children_of(account, symbol)):
+                self._finish(child, wire.CANCELLED)
+
+    # --- take-profit, stop-loss, liquidation ---
+
+    def _rest(self, order: Order) -> None:
+        order.resting = True
+        self._resting[order.fields.symbol][order.id] = order
+
+    def _children_of(self, account: Account, symbol: str) -> Iterator[Order]:
+        for order in self._resting[symbol].values():
+            if order.address == account.address and order.fields.order_type in {wire.TAKE_PROFIT, wire.STOP_LOSS}:
+                yield order
+
+    def _hatch(self, parent: Order, account: Account, pool: HousePool) -> None:
+        """Let the children of a filled order wait for their prices; one that executes ends the other."""
+        for fields in parent.children:
+            limit_price_e8 = checks.exact_e8(fields.limit_price, pool.rules.price_decimals)
+            child = self._new_order(account, pool, fields, parent.size_e8, limit_price_e8)
+            self.orders[child.id] = child
+            self._rest(child)
+            self._emit(child, child.event())
+
+    def _liquidate(self, account: Account) -> None:
+        """Close what the account no longer carries, as far as the pictures go."""
+        for _ in range(liquidation.STEPS_MAX):
+            closing = liquidation.next_closing(account, self.pools, self.settings.liquidation_share_e8)
+            if closing is None:
+                self._cover(account)
+                return
+            for resting in self._resting.values():
+                for order in [found for found in resting.values() if found.address == account.address]:
+                    order.code = no.DELETED_BY_LIQ
+                    self._finish(order, wire.REJECTED)
+            symbol, held_e8 = closing
+            pool, size_e8 = self.pools[symbol], abs(held_e8)
+            pool.remake()  # at what the pool charges now, not before the move
+            price_e8 = pool.average_price_e8(is_buy=held_e8 < 0, size_e8=size_e8)
+            if price_e8 is None or pool.halted:
+                return
+            self.accrue(pool)
+            fields = liquidation.order_fields(pool, held_e8, self.now_ms())
+            order = self._new_order(account, pool, fields, size_e8, 0)
+            self.orders[order.id] = order
+            self.counters["liquidations"] += 1
+            self._fill(order, account, pool, price_e8, size_e8)
+
+    def _cover(self, account: Account) -> None:
+        """Take over what an account without positions owes: the house's loss, as nobody can be asked for it."""
+        if not account.ledger.positions and account.ledger.collateral_e8 < 0:
+            self.house.collateral_e8 += account.ledger.collateral_e8
+            account.ledger.collateral_e8 = 0
+            self._show_later(account)
 
     def _finish(self, order: Order, status: str) -> None:
         order.status = status
@@ -311,7 +413,7 @@ class VestExchange:
             if account.shown_as_of < as_of:
                 account.shown, account.shown_as_of = ledger, as_of
 
-        self._call_later(self._draw_s(self.settings.account_delay_ms), show)
+        self._call_later(self._dice.delay_s(self.settings.account_delay_ms), show)
 
     # --- the beat, the dice and the memory ---
 
@@ -320,35 +422,7 @@ class VestExchange:
             return
         if pool.remake() and self.sink is not None:
             self.sink.on_picture(pool)
-        self._call_later(self._draw_beat_s(), lambda: self._remake(pool))
-
-    def _draw_beat_s(self) -> float:
-        """Draw the time to the next picture: log-normal through the median and the p90 of the settings."""
-        median_s = self.settings.depth_median_ms / 1000
-        ratio = self.settings.depth_p90_ms / self.settings.depth_median_ms
-        if ratio <= 1:
-            return median_s
-        normal = self._rng.gauss(0.0, 1.0) / _NORMAL_P90
-        return float(median_s * ratio ** max(-2.0, min(2.0, normal)))
-
-    def _draw_s(self, range_ms: RangeMs) -> float:
-        return self._rng.uniform(*range_ms) / 1000
-
-    def _draw_misfortune(self) -> Misfortune:
-        """Give the order the faults armed for it. Raises Refusal when it is to be refused in the answer."""
-        reject = self._faults.take(VENUE, "reject_order")
-        code = 0 if reject is None else _code_of(reject.params)
-        if reject is not None and reject.params.get("where", "event" if code >= 3000 else "answer") == "answer":
-            raise Refusal(code, str(reject.params.get("text", "")))
-        partial = self._faults.take(VENUE, "partial_fill")
-        late = self._faults.take(VENUE, "late_fill")
-        return Misfortune(
-            reject_code=code,
-            fraction_e8=E8 if partial is None else partial.params.get("fraction_e8", E8 // 2),
-            events_late_ms=0 if late is None else late.params.get("ms", 500),
-            events_times=1 if self._faults.take(VENUE, "duplicate_events") is None else 2,
-            reverses_events=self._faults.take(VENUE, "reorder_events") is not None,
-        )
+        self._call_later(self._dice.beat_s(), lambda: self._remake(pool))
 
     def _forget_oldest(self) -> None:
         while len(self.orders) > self.settings.orders_kept:
@@ -356,12 +430,3 @@ class VestExchange:
             if not self.orders[oldest].is_final:
                 return
             del self.orders[oldest]
-
-
-def _can_rest(order: Order) -> bool:
-    return order.fields.order_type == signing.LIMIT and order.fields.time_in_force not in {checks.FOK, checks.IOC}
-
-
-def _code_of(params: dict[str, Any]) -> int:
-    code = str(params.get("code", ""))
-    return int(code) if code.isdecimal() else no.PRICE_CHECK_FAILED

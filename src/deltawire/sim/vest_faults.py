@@ -5,7 +5,8 @@ Faults of one order or answer are taken where they strike (vest_exchange, vest_a
 
 from deltawire.sim.clock import CallLater
 from deltawire.sim.faults import Fault, Faults
-from deltawire.sim.vest_exchange import VENUE, VestExchange
+from deltawire.sim.vest_dice import VENUE
+from deltawire.sim.vest_exchange import VestExchange
 from deltawire.sim.vest_pool import HousePool
 from deltawire.sim.vest_streams import StreamHub
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from deltawire.core.money import E8, floor_to, format_e8
 from deltawire.sim.vest_ledger import MICRO_E8
 from deltawire.sim.vest_settings import VestMarketRules
-from deltawire.venues.vest import wire
+from deltawire.venues.vest import signing, wire
 
 USDC_DECIMALS = 6
 FUNDING_DECIMALS = 12
@@ -24,6 +24,9 @@ class Misfortune:
     events_late_ms: int = 0
     events_times: int = 1
     reverses_events: bool = False  # nothing is told until the order is over, and then the last word first
+
+
+NO_MISFORTUNE = Misfortune()
 
 
 @dataclass(slots=True, eq=False)
@@ -51,12 +54,24 @@ class Order:
     realized_e8: int = 0  # gain with funding and fees
     funding_e8: int = 0  # settled by the fill; positive: received
     cum_funding_e8: int = 0
+    children: list[wire.OrderFields] = field(default_factory=list)  # checked; orders of their own once this has filled
     after_execution: list[Callable[[], None]] = field(default_factory=list)
     withheld: list[wire.OrderEvent] = field(default_factory=list)
 
     @property
     def signed_size_e8(self) -> int:
         return self.size_e8 if self.fields.is_buy else -self.size_e8
+
+    @property
+    def nonce(self) -> int | None:
+        """Return what the venue shows as the nonce: none for a liquidation, which nobody signed."""
+        return None if self.fields.order_type == wire.LIQUIDATION else self.fields.nonce
+
+    @property
+    def can_rest(self) -> bool:
+        """Say whether this waits for the index: children, and LIMIT orders that need not act at once."""
+        kind, in_force = self.fields.order_type, self.fields.time_in_force
+        return kind in {wire.TAKE_PROFIT, wire.STOP_LOSS} or (kind == signing.LIMIT and in_force not in {"FOK", "IOC"})
 
     @property
     def is_final(self) -> bool:
@@ -71,7 +86,7 @@ class Order:
             is_buy=self.fields.is_buy,
             size=self.fields.size,
             status=self.status,
-            nonce=self.fields.nonce,
+            nonce=self.nonce,
             order_type=self.fields.order_type,
             limit_price=self.fields.limit_price,
             mark_price=self._price(self.mark_price_e8),
@@ -86,12 +101,14 @@ class Order:
             fees=usdc(self.fees_e8),
             realized_pnl=usdc(self.realized_e8) if filled else None,
             post_time=self.post_time_ms,
+            tp_price=self.fields.tp_price or None,
+            sl_price=self.fields.sl_price or None,
         )
 
     def event(self) -> wire.OrderEvent:
         """Return the event of the state just reached, in the shape the venue gives each state."""
         event = wire.OrderEvent(
-            id=self.id, status=self.status, nonce=self.fields.nonce, code=self.code, post_time=self.post_time_ms
+            id=self.id, status=self.status, nonce=self.nonce, code=self.code, post_time=self.post_time_ms
         )
         if self.status in {wire.CANCELLED, wire.REJECTED}:
             return event

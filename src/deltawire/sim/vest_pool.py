@@ -101,11 +101,20 @@ class HousePool:
         shift_e8 = self.index_e8 * carried_e8 * self._settings.premium_rate_at_million_e8 // (_MILLION_E8 * E8)
         return floor_to(self.index_e8 + shift_e8, self.rules.price_tick_e8)
 
+    @property
+    def funding_rate_e8(self) -> int:
+        """Return the rate of an hour now: the market's own, and more the more users are on one side. Longs pay it."""
+        carried_e8 = notional_e8(self.index_e8, self.net_e8)
+        rate_e8 = self.rules.one_hr_funding_rate_e8
+        rate_e8 += carried_e8 * self._settings.funding_rate_at_million_e8 // _MILLION_E8
+        most_e8 = self._settings.funding_rate_max_e8
+        return max(-most_e8, min(most_e8, rate_e8))
+
     def accrue(self, mono_ns: int) -> None:
         """Carry the funding index forward: the hourly rate of the index price, continuously."""
         elapsed_ns = mono_ns - self._funding_mono_ns if self._funding_mono_ns else 0
         self._funding_mono_ns = mono_ns
-        self._funding_rest += self.index_e8 * self.rules.one_hr_funding_rate_e8 * elapsed_ns
+        self._funding_rest += self.index_e8 * self.funding_rate_e8 * elapsed_ns
         whole_e8, self._funding_rest = divmod(self._funding_rest, E8 * _HOUR_NS)
         self.cum_funding_e8 += whole_e8
 

@@ -21,7 +21,8 @@ from deltawire.sim.faults import Faults
 from deltawire.sim.market import Market
 from deltawire.sim.vest_accounts import margin_of
 from deltawire.sim.vest_api import PREFIX, Answer, Drop, Request, VestApi
-from deltawire.sim.vest_exchange import VENUE, VestExchange
+from deltawire.sim.vest_dice import VENUE
+from deltawire.sim.vest_exchange import VestExchange
 from deltawire.sim.vest_faults import strike_at_once
 from deltawire.sim.vest_settings import VestSimSettings
 from deltawire.sim.vest_streams import Stream, StreamHub
@@ -163,7 +164,8 @@ class VestSim:
             if raw.transport is not None:
                 raw.transport.abort()
             return web.Response(status=500)  # goes nowhere: the connection is gone
-        return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)
+        headers = dict(answer.headers) | {"Content-Type": answer.content_type}
+        return web.Response(status=answer.status, body=answer.body, headers=headers)
 
     def _listener(self, upgrade: WSUpgradeRequest) -> WSListener | None:
         target = urlsplit(upgrade.path.decode("latin-1"))

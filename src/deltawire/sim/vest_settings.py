@@ -7,6 +7,7 @@ hold what the venue was seen to take. Source: Vest API v2 notes, sections 3, 4, 
 from dataclasses import dataclass
 
 from deltawire.core.money import BPS_E8, E8
+from deltawire.venues.vest.children import ChildNonce
 
 RangeMs = tuple[int, int]
 
@@ -26,6 +27,7 @@ class VestMarketRules:
     init_margin_ratio_e8: int = E8 // 20
     maint_margin_ratio_e8: int = E8 // 40
     taker_fee_e8: int = BPS_E8
+    isolated: bool = False  # a position there stands for itself; the user cannot choose
     one_hr_funding_rate_e8: int = 1_250  # 0.0000125 an hour, longs pay: the usual 0.01 % in eight hours
 
     @property
@@ -73,6 +75,12 @@ class VestSimSettings:
     # Premium for trades that raise the pool's risk: its rate where the pool carries a million USDC, else in proportion.
     premium_rate_at_million_e8: int = 3 * BPS_E8
     house_collateral_e8: int = 100_000_000 * E8
+    # Added to a market's hourly funding rate where users together are long a million USDC, else in proportion.
+    funding_rate_at_million_e8: int = 500
+    funding_rate_max_e8: int = E8 // 1_000  # of the whole rate, either way
+
+    liquidation_share_e8: int = E8 // 2  # of a position that is closed at once, while the account is under-margined
+    liquidation_fee_rate_e8: int = 0  # the trading pages know no penalty, the API text mentions one
 
     execution_delay_ms: RangeMs = (20, 60)
     account_delay_ms: RangeMs = (20, 60)  # until a fill shows in /account
@@ -81,6 +89,11 @@ class VestSimSettings:
     # Open questions of the documents, answered here in one place (notes, "Not known").
     price_check_code: int = 3001  # or 3011: a limitPrice the executed price does not meet
     accepts_ioc: bool = False  # True: a LIMIT with timeInForce IOC acts now or dies, as FOK does; else 1133
+    # Readings of a take-profit or stop-loss child's nonce that are taken; none: such an order is refused with 1145.
+    child_nonces: tuple[ChildNonce, ...] = (ChildNonce.SAME, ChildNonce.NEXT)
+    # How a refusal's code travels: in a 200 body (seen live), nested in `detail` (two wrappers), all others plain.
+    codes_in_200: frozenset[int] = frozenset({1121, 3017})
+    codes_nested: frozenset[int] = frozenset({1022, 1023})
     cancel_needs_query_time: bool = True  # one live adapter got 422 without it
     recv_window_max_ms: int = 60_000  # the longest seen live; longer answers 1131
     recv_window_default_ms: int = 5_000
@@ -88,6 +101,8 @@ class VestSimSettings:
     verifying_contract: str = PRODUCTION_CONTRACT
     groups: int = 2  # account groups 0 .. groups - 1 exist
     listen_key_life_ms: int = 60 * 60 * 1000
+    rate_limit: int = 200  # requests in a window, for each API key; 0: no limit and no headers
+    rate_window_ms: int = 1_000
     keepalive_s: float = 75.0  # idle time after which the venue closes an HTTP connection
 
     orders_kept: int = 100_000  # oldest finished orders beyond this are forgotten

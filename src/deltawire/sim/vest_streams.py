@@ -16,7 +16,9 @@ from deltawire.sim import vest_views as views
 from deltawire.sim.clock import CallLater
 from deltawire.sim.faults import Fault, Faults
 from deltawire.sim.vest_accounts import Account
-from deltawire.sim.vest_exchange import VENUE, VestExchange
+from deltawire.sim.vest_candles import INTERVALS_MS
+from deltawire.sim.vest_dice import VENUE
+from deltawire.sim.vest_exchange import VestExchange
 from deltawire.sim.vest_pool import HousePool
 from deltawire.venues.contract import Clock, DecodeError
 from deltawire.venues.vest import wire, ws
@@ -205,7 +207,20 @@ class StreamHub:
             frame = ws.tickers([views.ticker(pool, with_change=True) for pool in self._exchange.pools.values()])
             for stream in listeners:
                 self._send(stream, frame)
+        self._send_klines()
         self._call_later(self._exchange.settings.ticker_interval_ms / 1000, self._send_tickers)
+
+    def _send_klines(self) -> None:
+        """Send the candle under way to whoever asked for it; a channel of no market or interval is silent."""
+        wanted = {channel for stream in self._streams for channel in stream.channels}
+        for symbol, pool in self._exchange.pools.items():
+            for interval, interval_ms in INTERVALS_MS.items():
+                channel = ws.kline_channel(symbol, interval)
+                candle = self._exchange.candles[symbol].current(interval_ms) if channel in wanted else None
+                if candle is not None:
+                    frame = ws.kline(symbol, interval, views.kline(pool, candle, interval_ms))
+                    for stream in self._listeners(channel):
+                        self._send(stream, frame)
 
     def _listeners(self, channel: str) -> list[Stream]:
         return [stream for stream in self._streams if channel in stream.channels]

@@ -3,11 +3,12 @@
 Source: Vest API v2 notes, sections 6 and 7.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping
-from typing import Any
 
 from deltawire.core.money import E8, ceil_to, format_e8, notional_e8, rate_of_e8
 from deltawire.sim.vest_accounts import Account, Margin, margin_of
+from deltawire.sim.vest_candles import DAY_MS, Candle
 from deltawire.sim.vest_ledger import Ledger, Position
 from deltawire.sim.vest_orders import FUNDING_DECIMALS, USDC_DECIMALS, ratio, usdc
 from deltawire.sim.vest_pool import HousePool
@@ -34,6 +35,7 @@ def _market(pool: HousePool) -> wire.Market:
         display_name=rules.symbol,
         base=rules.base,
         quote=_QUOTE,
+        isolated=rules.isolated,
         asset="crypto",
         trading_status=_status(pool),
     )
@@ -44,7 +46,7 @@ def ticker(pool: HousePool, *, with_change: bool = False) -> wire.Ticker:
     price = pool.rules.price_decimals
     found = wire.Ticker(
         symbol=pool.rules.symbol,
-        one_hr_funding_rate=format_e8(pool.rules.one_hr_funding_rate_e8, _RATE_DECIMALS),
+        one_hr_funding_rate=_rate(pool.funding_rate_e8),
         cum_funding=format_e8(pool.cum_funding_e8, FUNDING_DECIMALS),
         imbalance=format_e8(-pool.net_e8, pool.rules.size_decimals),
         index_price=format_e8(pool.index_e8, price),
@@ -54,7 +56,7 @@ def ticker(pool: HousePool, *, with_change: bool = False) -> wire.Ticker:
     if with_change and pool.first_index_e8:
         change_e8 = pool.index_e8 - pool.first_index_e8
         found.price_change = format_e8(change_e8, price)
-        found.price_change_percent = format_e8(change_e8 * 10**4 // pool.first_index_e8 * 10**6, 2)
+        found.price_change_percent = _percent(change_e8, pool.first_index_e8)
     return found
 
 
@@ -113,19 +115,60 @@ def _status(pool: HousePool) -> str:
     return wire.HALT if pool.halted else wire.TRADING
 
 
-_UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
-INTERVALS_MS = {
-    text: int(text[:-1]) * _UNITS_MS[text[-1]]
-    for text in ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w")
-}
-
-
-def funding_history(pool: HousePool, interval_ms: int, first_ms: int, last_ms: int, limit: int) -> list[dict[str, Any]]:
-    """Return the hourly rate at whole intervals, newest first; it never changes here."""
-    rate = format_e8(pool.rules.one_hr_funding_rate_e8, _RATE_DECIMALS)
+def funding_history(
+    pool: HousePool, rates: list[tuple[int, int]], interval_ms: int, first_ms: int, last_ms: int, limit: int
+) -> list[wire.FundingRate]:
+    """Return the hourly rate in force at whole intervals, newest first. rates: (from ms, rate), oldest first."""
     newest_ms = last_ms - last_ms % interval_ms
     times = range(newest_ms, max(first_ms - 1, newest_ms - limit * interval_ms), -interval_ms)
-    return [{"symbol": pool.rules.symbol, "time": time, "oneHrFundingRate": rate} for time in times]
+    return [wire.FundingRate(pool.rules.symbol, time, _rate(_in_force_e8(pool, rates, time))) for time in times]
+
+
+def _in_force_e8(pool: HousePool, rates: list[tuple[int, int]], time_ms: int) -> int:
+    at = bisect_right(rates, time_ms, key=lambda known: known[0])
+    return rates[at - 1][1] if at else pool.rules.one_hr_funding_rate_e8
+
+
+def kline(pool: HousePool, candle: Candle, interval_ms: int) -> wire.Kline:
+    price = pool.rules.price_decimals
+    return wire.Kline(
+        open_time=candle.open_ms,
+        open=format_e8(candle.open_e8, price),
+        high=format_e8(candle.high_e8, price),
+        low=format_e8(candle.low_e8, price),
+        close=format_e8(candle.close_e8, price),
+        close_time=candle.open_ms + interval_ms - 1,
+        volume=format_e8(candle.volume_e8, pool.rules.size_decimals),
+        quote_volume=usdc(candle.quote_volume_e8),
+        trades=candle.trades,
+    )
+
+
+def ticker_24hr(pool: HousePool, day: Candle, now_ms: int) -> wire.Ticker24h:
+    """Return the last 24 hours; the change is against their first price, which a run of less than a day starts with."""
+    price = pool.rules.price_decimals
+    change_e8 = day.close_e8 - day.open_e8
+    return wire.Ticker24h(
+        symbol=pool.rules.symbol,
+        open_price=format_e8(day.open_e8, price),
+        close_price=format_e8(day.close_e8, price),
+        high_price=format_e8(day.high_e8, price),
+        low_price=format_e8(day.low_e8, price),
+        quote_volume=usdc(day.quote_volume_e8),
+        volume=format_e8(day.volume_e8, pool.rules.size_decimals),
+        price_change=format_e8(change_e8, price),
+        price_change_percent=_percent(change_e8, day.open_e8),
+        open_time=now_ms - DAY_MS,
+        close_time=now_ms,
+    )
+
+
+def _rate(rate_e8: int) -> str:
+    return format_e8(rate_e8, _RATE_DECIMALS)
+
+
+def _percent(change_e8: int, base_e8: int) -> str:
+    return format_e8(change_e8 * 10**4 // base_e8 * 10**6, 2)
 
 
 def open_interest(sides: list[tuple[HousePool, int, int]]) -> dict[str, list[dict[str, str]]]:

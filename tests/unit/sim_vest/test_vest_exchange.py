@@ -95,7 +95,8 @@ def test_each_market_has_its_own_decimals(world):
         ({"size": "0.0000"}, 1130),
         ({"nonce": -1}, 1023),
         ({"nonce": 2**256}, 1023),
-        ({"order_type": "LIMIT", "tp_price": "70000.00", "tp_signature": "0x"}, 1145),
+        ({"tp_price": "70000.00", "tp_signature": "0x"}, 1145),
+        ({"order_type": "LIMIT", "tp_price": "70000.00", "tp_signature": "0x"}, 1022),
         ({"recv_window": 0}, 1131),
         ({"recv_window": 60_001}, 1131),
     ],
@@ -272,7 +273,7 @@ def test_more_than_the_margin_carries_is_rejected_but_closing_always_goes():
     world = World(collateral=1_000)
     assert rejected(world, size="0.2000") == 3002  # needs 1200 of 1000 at a tenth
     world.trade(size="0.1600")
-    world.quote("BTC", "50000.00", "50010.00")  # under water: equity is negative
+    world.quote("BTC", "57000.00", "57010.00")  # about 500 left: over what is maintained, under what a new one needs
     assert rejected(world, size="0.0001") == 3002
     assert world.trade("sell", size="0.1600", limit_price="49000.00").status == wire.FILLED
 

@@ -32,6 +32,8 @@ SETTINGS = VestSimSettings(
     execution_delay_ms=(20, 60),
     account_delay_ms=(200, 500),
     premium_rate_at_million_e8=0,
+    funding_rate_at_million_e8=0,
+    rate_limit=0,
 )
 
 

@@ -1,7 +1,7 @@
 """Take-profit and stop-loss children of a LIMIT order: their fields and signatures, for both sides of the wire. Pure.
 
 The adapter sends none: both legs of a pair are closed together, and a child that fires alone would leave one leg open.
-It is here so that the simulator judges them, and so that they are no surprise. There are two readings of a child's nonce
+It is here so that the simulator judges them, and so that they are no surprise. There are two readings of their nonce
 (same as the parent's: the documents as written; parent + 1 and + 2: one wrapper), and which is right is not known.
 Source: Vest API v2 notes, section 5. Vectors: tests/vectors/vest/tpsl.json.
 """
