@@ -258,6 +258,7 @@ def _paradex(
         order_class=venue.order_class,
         book_feed=venue.book_feed,
         sbe=venue.sbe,
+        feed_connections=venue.feed_connections,
         state_poll_s=venue.state_poll_ns / 1e9,
         release_ahead_s=venue.release_ahead_ns // 10**9,
     )

@@ -43,7 +43,7 @@ class Bench:
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self.faults, self.keys, self.log = Faults(), paradex_keys(), MemoryLog()
-        market = Market(("BTC",))
+        self.market = market = Market(("BTC",))
         market.publish("paradex", "BTC", Quote(BID_E8, E8, ASK_E8, E8))
         settings = ParadexSimSettings(funding_rate_e8=0, depth=Depth(levels=1))
         self.sim = ParadexSim(clock=LoopClock(), market=market, faults=self.faults, settings=settings, log=self.log)
@@ -295,3 +295,16 @@ async def test_a_bust_is_heard(bench):
     await bench.sink.until(lambda: "Closed" in bench.sink.kinds(client_id))
     bench.faults.add(Fault("paradex", "bust"))
     await bench.sink.until(lambda: "taken back" in bench.venue.entry_block(BTC))
+
+
+async def test_two_lines_make_one_book(bench):
+    await bench.venue.close()
+    venue = await bench.adapter(feed_connections=2)
+    book = venue.book(BTC)
+    await bench.sink.until(lambda: book.valid)
+    told = len(bench.sink.books)
+    for step in range(1, 20):
+        bench.market.publish("paradex", "BTC", Quote(BID_E8 + step * E8, E8, ASK_E8 + step * E8, E8))
+    await bench.sink.until(lambda: book.valid and book.bids[0][0] == BID_E8 + 19 * E8)
+    assert (BTC, False) not in bench.sink.books[told:]
+    await bench.sink.until(lambda: venue.market_state(BTC) is not None)

@@ -11,6 +11,7 @@ Source: Paradex protocol reference, sections 8 to 10.
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import msgspec
 
@@ -25,6 +26,17 @@ from deltawire.venues.paradex.settings import BookFeed, OrderClass, ParadexSetti
 
 LINK = MARKET_DATA
 WATCH_S = 0.25  # how often silence and lag are looked at; they are measured in seconds
+
+
+class Carrier(Protocol):
+    """What carries the channels: a link, or several of them as one (`lines`)."""
+
+    @property
+    def up(self) -> bool: ...
+    @property
+    def heard_mono_ns(self) -> int: ...
+    async def call(self, method: str, params: dict[str, Any]) -> dict[str, Any]: ...
+    def drop(self, why: str) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -51,15 +63,19 @@ class MarketFeed:
         self._settings, self._clock, self._log = settings, clock, log
         self._tracks = {symbol: Track(Book(NAME, symbol)) for symbol in settings.symbols}
         self._sink: VenueSink | None = None
-        self._link: Link | None = None
+        self._link: Carrier | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._told_up = False
         self.facts = Facts(settings.symbols, clock=clock)
         self.unreadable = 0
         self.skipped: Counter[int] = Counter()  # frames of templates nobody here asked for
 
-    def attach(self, link: Link, sink: VenueSink) -> None:
+    def attach(self, link: Carrier, sink: VenueSink) -> None:
         self._link, self._sink = link, sink
+
+    def seq_of(self, symbol: str) -> int:
+        """Return the sequence of the last book frame taken, -1 while a snapshot is waited for."""
+        return self._tracks[symbol].seq
 
     def book(self, symbol: str) -> Book:
         return self._tracks[symbol].book
@@ -78,14 +94,22 @@ class MarketFeed:
     # ---- LinkOwner
 
     async def handshake(self) -> None:
-        assert self._link is not None
-        for symbol, track in self._tracks.items():
+        assert isinstance(self._link, Link)
+        self.begin()
+        await self.subscribe_all(self._link)
+
+    def begin(self) -> None:
+        """Forget what an earlier connection told; a snapshot is due from now on."""
+        for track in self._tracks.values():
             _forget(track)
             self._mark_subscribed(track)
+
+    async def subscribe_all(self, link: Link) -> None:
+        for symbol in self._tracks:
             for channel in self._channels(symbol):
-                await self._link.call("subscribe", {"channel": channel})
+                await link.call("subscribe", {"channel": channel})
             for channel in (rpc.summary_channel(symbol), rpc.funding_channel(symbol)):
-                await self._subscribe_to_fact(self._link, channel)
+                await self._subscribe_to_fact(link, channel)
 
     async def _subscribe_to_fact(self, link: Link, channel: str) -> None:
         """Mark price and funding are worth having, not worth the books: without them the feed goes on."""
@@ -121,39 +145,44 @@ class MarketFeed:
             if record is None:
                 self._log.info("paradex.channel_unasked", channel=channel[:60])
             else:
-                self._on_record(record, received_mono_ns)
+                self.take(record, received_mono_ns)
         except DecodeError as e:
-            self._on_unreadable_frame(str(e))
+            self.lose_frame(str(e))
 
     def on_unreadable(self, reason: str) -> None:
         if self._settings.sbe:
             # The link has logged it; text carries no market data here, a lost acknowledgement shows as silence.
             self.unreadable += 1
         else:
-            self._on_unreadable_frame(reason)
+            self.lose_frame(reason)
 
     def on_binary(self, payload: memoryview, received_mono_ns: int) -> None:
         try:
-            template = sbe.template_of(payload)
-            if template == sbe.BBO:
-                self._on_bbo(sbe.decode_bbo(payload), received_mono_ns)
-            elif template == sbe.BOOK:
-                self._on_book(sbe.decode_book(payload), received_mono_ns)
-            else:
-                self._on_other(template, payload, received_mono_ns)
+            self.read(payload, received_mono_ns)
         except DecodeError as e:
-            self._on_unreadable_frame(str(e))
+            self.lose_frame(str(e))
+
+    def read(self, payload: memoryview, received_mono_ns: int) -> None:
+        """Take one SBE frame. Raises DecodeError."""
+        template = sbe.template_of(payload)
+        if template == sbe.BBO:
+            self._on_bbo(sbe.decode_bbo(payload), received_mono_ns)
+        elif template == sbe.BOOK:
+            self._on_book(sbe.decode_book(payload), received_mono_ns)
+        else:
+            self._on_other(template, payload, received_mono_ns)
 
     def _on_other(self, template: int, payload: memoryview, received_mono_ns: int) -> None:
         record = sbe.decode(payload)
         if isinstance(record, MarketSummary | FundingData):
-            self._on_record(record, received_mono_ns)
+            self.take(record, received_mono_ns)
         elif not isinstance(record, Heartbeat):
             self.skipped[template] += 1
             if self.skipped[template] == 1:
                 self._log.info("paradex.template_skipped", template=template)
 
-    def _on_record(self, record: wire_public.Public, received_mono_ns: int) -> None:
+    def take(self, record: wire_public.Public, received_mono_ns: int) -> None:
+        """Take one record. Raises DecodeError for one that no book can hold."""
         if isinstance(record, Bbo):
             self._on_bbo(record, received_mono_ns)
         elif isinstance(record, BookUpdate):
@@ -191,7 +220,7 @@ class MarketFeed:
         else:
             if track.seq < 0 or update.seq <= track.seq:
                 return  # waiting for a snapshot, or a repeat
-            if self._is_consecutive and update.seq != track.seq + 1:
+            if self.is_consecutive and update.seq != track.seq + 1:
                 track.gaps += 1
                 self._resync(track, f"sequence gap: {update.seq} after {track.seq}")
                 return
@@ -232,8 +261,8 @@ class MarketFeed:
         book.venue_unix_ns = max(book.venue_unix_ns, venue_unix_ns)
         self._sink.on_book(book, received_mono_ns)
 
-    def _on_unreadable_frame(self, reason: str) -> None:
-        """Which market the frame was of cannot be trusted, so every book may have missed something."""
+    def lose_frame(self, reason: str) -> None:
+        """Count a frame that could not be read. Which market it was of is unknown: every book may have missed it."""
         self.unreadable += 1
         if self.unreadable.bit_count() == 1:  # the 1st, 2nd, 4th, ...: a torrent of them must not flood the log
             self._log.warning("paradex.frame_unreadable", link=LINK, reason=reason, count=self.unreadable)
@@ -296,9 +325,14 @@ class MarketFeed:
         track.due_mono_ns = track.subscribed_mono_ns + int(self._settings.first_frame_timeout_s * 1e9)
 
     @property
-    def _is_consecutive(self) -> bool:
+    def is_consecutive(self) -> bool:
         """Only the unthrottled deltas count on by one."""
         return self._settings.book_feed == BookFeed.DELTAS and self._settings.deltas_consecutive
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether each book frame is the whole picture, so that none depends on another."""
+        return self._settings.book_feed != BookFeed.DELTAS
 
     def _channels(self, symbol: str) -> tuple[str, ...]:
         """Return the channels a market's book is made of, the book's own last.

@@ -32,6 +32,7 @@ from deltawire.venues.paradex.budget import Budgets
 from deltawire.venues.paradex.calls import OrderCalls
 from deltawire.venues.paradex.health import Health
 from deltawire.venues.paradex.http import HttpCaller, origin_of
+from deltawire.venues.paradex.lines import Lines
 from deltawire.venues.paradex.link import Link, LinkOwner
 from deltawire.venues.paradex.reads import Reads, read_instruments
 from deltawire.venues.paradex.road import RestRoad
@@ -76,6 +77,7 @@ class ParadexVenue:
         self._http = HttpCaller(http, settings.rest_url, settings.rest_timeout_s, budgets=self._budgets, clock=clock)
         self._budget = ConnectBudget(settings.connects_max, int(settings.connects_window_s * 1e9))
         self._feed = feed.MarketFeed(settings, clock=clock, log=log)
+        self._lines = None if settings.feed_connections == 1 else Lines(self._feed, settings, clock=clock, log=log)
         self._health = Health(settings, http=self._http, clock=clock, log=log)
         self._instruments: dict[str, Instrument] = {}
         self._links: list[Link] = []
@@ -146,14 +148,25 @@ class ParadexVenue:
         )
         await self._health.start()
         self._log.info("paradex.rules_read", chain_id=config.chain_id, symbols=list(settings.symbols))
-        market_data = self._link(feed.LINK, self._feed)
-        self._feed.attach(market_data, sink)
-        await market_data.start()
-        self._feed.watch()
+        await self._start_feed(sink)
         order_link = self._link(orders.LINK, self._desk)
         self._desk.attach(order_link, sink)
         await order_link.start()
         self._started = True
+
+    async def _start_feed(self, sink: VenueSink) -> None:
+        if self._lines is None:
+            link = self._link(feed.LINK, self._feed)
+            self._feed.attach(link, sink)
+            await link.start()
+            self._feed.watch()
+            return
+        self._feed.attach(self._lines, sink)
+        for number in range(1, self._settings.feed_connections + 1):
+            line = self._lines.add()
+            line.link = self._link(f"{feed.LINK} {number}", line)
+            await line.link.start()
+        self._lines.watch()
 
     def instrument(self, symbol: str) -> Instrument:
         return self._instruments[symbol]
@@ -222,6 +235,8 @@ class ParadexVenue:
         if self._pool is not None:
             await self._pool.close()
             self._pool = None
+        if self._lines is not None:
+            await self._lines.close()
         await self._feed.close()
         for link in self._links:
             await link.close()

@@ -48,6 +48,7 @@ class ParadexSettings:
 
     sbe: bool = True  # False: the JSON form of the channels, for an environment that still serves it
     book_feed: BookFeed = BookFeed.DELTAS
+    feed_connections: int = 1  # market data sockets with the same channels; the first copy of a frame wins
     # A delta must be the last sequence plus one (the 2024 spec, still what the unthrottled channel does).
     deltas_consecutive: bool = True
     first_frame_timeout_s: float = 5.0  # an acknowledged subscription can stay silent: then it is made again
