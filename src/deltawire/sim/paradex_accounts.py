@@ -191,7 +191,7 @@ class Position:
 @dataclass(slots=True, eq=False)
 class Account:
     address: int
-    public_keys: set[int]
+    public_keys: list[int]  # the main one first, then the subkeys
     collateral_e8: int
     created_unix_ns: int
     positions: dict[str, Position] = field(default_factory=dict)

@@ -170,10 +170,14 @@ class ParadexExchange:
     def add_account(self, address: int, public_key: int, collateral_e8: int) -> Account:
         now_unix_ns = self._clock.unix_ns()
         account = Account(
-            address, {public_key}, collateral_e8, created_unix_ns=now_unix_ns, updated_unix_ns=now_unix_ns
+            address, [public_key], collateral_e8, created_unix_ns=now_unix_ns, updated_unix_ns=now_unix_ns
         )
         self.accounts[address] = account
         return account
+
+    def add_subkey(self, address: int, public_key: int) -> None:
+        """Let another key sign for the account. Simulated keys trade alike: neither can withdraw."""
+        self.accounts[address].public_keys.append(public_key)
 
     def account_view(self, account: Account) -> AccountView:
         return account_view(account, self._prices, self._ids.next_seq_no())

@@ -34,6 +34,7 @@ from deltawire.sim.paradex_views import (
 from deltawire.venues.paradex import rest, rpc, wire_json
 
 DEPTH_DEFAULT = 20
+READ_ONLY = "read_only"  # GUESS: the venue's word for it
 
 T = TypeVar("T")
 
@@ -78,6 +79,9 @@ class RestApi:
                 ("PUT", "/orders/([^/]+)", self._modify),
                 ("DELETE", "/orders/([^/]+)", self._cancel),
                 ("GET", "/account/margin", self._margin),
+                ("GET", "/account/tokens", self._tokens),
+                ("POST", "/account/tokens", self._create_token),
+                ("DELETE", "/account/tokens/([^/]+)", self._revoke_token),
                 ("GET", "/funding/payments", self._funding_payments),
                 ("GET", "/orders-history", self._history),
                 ("GET", "/fills", self._fills),
@@ -129,6 +133,8 @@ class RestApi:
         http.limit.take(now_mono_ns)
         if http.limit is self._private_limit:
             caller = http.caller()
+            if caller.read_only and method != "GET":
+                raise ApiRefusal("UNAUTHORIZED_ERROR", "token may only read", 401)
             if method == "GET":
                 http.limit = self._read_limits.of(caller.account.address)
                 http.limit.take(now_mono_ns)
@@ -207,7 +213,7 @@ class RestApi:
         fees = self._exchange.fees[caller.rank]
         address = address_text(caller.account.address)
         info = rest.AccountInfo(address, "main", fees.maker_e8, fees.taker_e8)
-        return _results([rest.account_info_json(info, address_text(min(caller.account.public_keys)))])
+        return _results([rest.account_info_json(info, address_text(caller.account.public_keys[0]))])
 
     def _balance(self, http: Http) -> dict[str, Any]:
         account = http.caller().account
@@ -282,6 +288,22 @@ class RestApi:
     def _margin(self, http: Http) -> dict[str, Any]:
         account = http.caller().account
         return private.margin(account, [market.rules for market in self._named(http, everything=True)])
+
+    def _tokens(self, http: Http) -> dict[str, Any]:
+        with_invalid = http.call.query.get("with_invalid") == "true"
+        kept = self._venue.tokens.reading(http.caller().account, with_invalid=with_invalid)
+        return _results(private.read_token(token) for token in kept)
+
+    def _create_token(self, http: Http) -> dict[str, Any]:
+        account, body = http.caller().account, http.body(_CreateToken)
+        if body.token_type != READ_ONLY:
+            raise ApiRefusal("VALIDATION_ERROR", f"only tokens of the type {READ_ONLY} are simulated")
+        token, kept = self._venue.tokens.create_reading(account, body.name, body.expiry_duration)
+        return {"token": token, "api_token": private.read_token(kept)}
+
+    def _revoke_token(self, http: Http) -> dict[str, Any]:
+        self._venue.tokens.revoke(http.caller().account, http.args[0])
+        return {"lookup_id": http.args[0]}
 
     # Orders
 
@@ -365,6 +387,12 @@ class RestApi:
             if symbol == "ALL"
             else [self._market(symbol, 404 if everything else 400)]
         )
+
+
+class _CreateToken(msgspec.Struct):
+    name: str
+    token_type: str
+    expiry_duration: int
 
 
 class _CancelBatch(msgspec.Struct):

@@ -10,6 +10,7 @@ from typing import Any
 from deltawire.core.money import E8
 from deltawire.sim.paradex_accounts import Account
 from deltawire.sim.paradex_rules import MarketRules
+from deltawire.sim.paradex_tokens import ReadToken
 from deltawire.sim.paradex_views import address_text
 
 
@@ -29,3 +30,17 @@ def cancel_result(account: Account, order_id: str, client_id: str, market: str, 
     known = {"account": address_text(account.address), "market": market} if market else {}
     names = {name: value for name, value in (("id", order_id), ("client_id", client_id)) if value}
     return {**names, **known, "status": status}
+
+
+def read_token(token: ReadToken) -> dict[str, Any]:
+    return {
+        "token_id": token.lookup_id,
+        "lookup_id": token.lookup_id,
+        "name": token.name,
+        "kind": "jwt",
+        "allowed_cidrs": [],
+        "created_at": token.created_unix_ns,
+        "last_updated_at": token.revoked_unix_ns or token.created_unix_ns,
+        "expiry_at": token.expiry_unix_ns,
+        "revoked_at": token.revoked_unix_ns,
+    }

@@ -64,6 +64,10 @@ class ParadexSim:
         """Open an account. public_key: the x-coordinate of the key that signs for it."""
         self.exchange.add_account(address, public_key, collateral_e8)
 
+    def add_subkey(self, address: int, public_key: int) -> None:
+        """Let another key sign for an account, as a registered subkey does."""
+        self.exchange.add_subkey(address, public_key)
+
     async def start(self, tls: ssl.SSLContext, rest_port: int = 0, ws_port: int = 0) -> tuple[int, int]:
         """Listen on loopback and begin the timers; returns the REST and the WebSocket port."""
         server = web.Server(self._on_http, handler_cancellation=True, access_log=None)

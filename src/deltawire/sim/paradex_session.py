@@ -290,6 +290,8 @@ class _Call:
         caller = self._session._caller
         if caller is None:
             raise rpc.BadRequest(errors.NOT_AUTHENTICATED, "permission denied")
+        if caller.read_only:  # GUESS: it may sign in and listen; the reference has it for GET alone
+            raise rpc.BadRequest(errors.NOT_AUTHENTICATED, "permission denied", data="token may only read")
         return caller
 
     @property

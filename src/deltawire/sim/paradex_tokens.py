@@ -31,6 +31,7 @@ from deltawire.venues.paradex.signing import (
 
 ISSUER = "Paradex testnet"
 _HEX = re.compile(r"0x[0-9a-fA-F]{1,64}")
+LONG_LIFE_S = (60, 365 * 24 * 3600)
 COORDINATE_BYTES = 48  # of P-384
 
 
@@ -40,6 +41,19 @@ class Caller:
 
     account: Account
     rank: Rank
+    read_only: bool = False
+
+
+@dataclass(slots=True)
+class ReadToken:
+    """A long-lived token that may only read. Kept without the token itself."""
+
+    lookup_id: str
+    account: int
+    name: str
+    created_unix_ns: int
+    expiry_unix_ns: int
+    revoked_unix_ns: int = 0
 
 
 class Tokens:
@@ -47,6 +61,7 @@ class Tokens:
         self._clock = clock
         self._settings = settings
         self._accounts = accounts
+        self._read_tokens: dict[str, ReadToken] = {}  # by lookup id
         self.expire()
 
     def expire(self) -> None:
@@ -60,7 +75,7 @@ class Tokens:
     def sign_in(self, public_key_text: str, headers: Mapping[str, str], *, interactive: bool) -> str:
         """Return a token for a correctly signed request; raises ApiRefusal. public_key_text "": the main key."""
         account = self._account_of(headers)
-        public_key = _number(public_key_text, "PUBLIC_KEY_INVALID") if public_key_text else min(account.public_keys)
+        public_key = _number(public_key_text, "PUBLIC_KEY_INVALID") if public_key_text else account.public_keys[0]
         if public_key not in account.public_keys:
             raise ApiRefusal("INVALID_SUBKEY", "public key does not belong to the account", 401)
         timestamp_s, expiration_s = self._window(headers)
@@ -70,17 +85,38 @@ class Tokens:
     def check_onboarding(self, headers: Mapping[str, str]) -> None:
         """Check the signature of POST /onboarding, which changes nothing for an account that exists."""
         account = self._account_of(headers)
-        self._verify(account, min(account.public_keys), onboarding_struct_hash(), headers)
+        self._verify(account, account.public_keys[0], onboarding_struct_hash(), headers)
 
     def issue(self, account: Account, rank: Rank) -> str:
+        return self._encode(account, self._settings.token_life_s, {"class": rank.name})
+
+    def create_reading(self, account: Account, name: str, for_s: int) -> tuple[str, ReadToken]:
+        """Return a long-lived token that may only read, and what is kept of it."""
+        if not LONG_LIFE_S[0] <= for_s <= LONG_LIFE_S[1]:
+            raise ApiRefusal("VALIDATION_ERROR", "expiry_duration is 1 minute to 1 year")
+        now_unix_ns = self._clock.unix_ns()
+        lookup_id = f"read-{len(self._read_tokens) + 1}"
+        kept = ReadToken(lookup_id, account.address, name, now_unix_ns, now_unix_ns + for_s * 10**9)
+        self._read_tokens[lookup_id] = kept
+        return self._encode(account, for_s, {"class": Rank.PRO.name, "jti": lookup_id}), kept
+
+    def reading(self, account: Account, *, with_invalid: bool) -> list[ReadToken]:
+        """Return the account's long-lived tokens; with_invalid: the revoked and expired ones too."""
+        own = [kept for kept in self._read_tokens.values() if kept.account == account.address]
+        return [kept for kept in own if with_invalid or self._is_valid(kept)]
+
+    def revoke(self, account: Account, lookup_id: str) -> None:
+        kept = self._read_tokens.get(lookup_id)
+        if kept is None or kept.account != account.address:
+            raise ApiRefusal("INVALID_TOKEN", "no such token")
+        kept.revoked_unix_ns = kept.revoked_unix_ns or self._clock.unix_ns()
+
+    def _is_valid(self, kept: ReadToken) -> bool:
+        return not kept.revoked_unix_ns and kept.expiry_unix_ns > self._clock.unix_ns()
+
+    def _encode(self, account: Account, life_s: int, more: dict[str, str]) -> str:
         now_s = self._clock.unix_ns() // 10**9
-        claims = {
-            "iat": now_s,
-            "exp": now_s + self._settings.token_life_s,
-            "iss": ISSUER,
-            "sub": f"0x{account.address:x}",
-            "class": rank.name,
-        }
+        claims = {"iat": now_s, "exp": now_s + life_s, "iss": ISSUER, "sub": f"0x{account.address:x}", **more}
         headers = {"typ": "at+JWT", "kid": self._jwk["kid"]}
         return jwt.encode(claims, self._key, algorithm="ES384", headers=headers)
 
@@ -99,7 +135,11 @@ class Tokens:
         if claims["exp"] <= self._clock.unix_ns() // 10**9:
             raise ApiRefusal("INVALID_TOKEN", "token is expired", 401)
         account = self._accounts[int(claims["sub"], 16)]
-        return Caller(account, Rank[claims["class"]])
+        if "jti" not in claims:
+            return Caller(account, Rank[claims["class"]])
+        if not self._is_valid(self._read_tokens[claims["jti"]]):
+            raise ApiRefusal("INVALID_TOKEN", "token is revoked", 401)
+        return Caller(account, Rank.PRO, read_only=True)
 
     def _account_of(self, headers: Mapping[str, str]) -> Account:
         account = self._accounts.get(_number(headers.get("PARADEX-STARKNET-ACCOUNT", ""), "INVALID_STARKNET_ADDRESS"))

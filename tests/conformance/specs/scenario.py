@@ -206,6 +206,13 @@ async def _private(rest: RestCaller) -> None:
         await rest.call("GET", path)
         await rest.call("GET", path.split("?")[0], token="")
     await rest.call("GET", "/account", token="a.b.c")
+    wanted = {"name": "watch", "token_type": "read_only", "expiry_duration": 600}
+    made = await rest.call("POST", "/account/tokens", wanted)
+    await rest.call("POST", "/account/tokens", wanted | {"expiry_duration": 1})
+    await rest.call("GET", "/account/tokens")
+    await rest.call("DELETE", "/orders", token=made["token"])
+    for lookup_id in (made["api_token"]["lookup_id"], "none"):
+        await rest.call("DELETE", f"/account/tokens/{lookup_id}")
     await rest.call("GET", "/trades?market=ALL")
     await rest.call("GET", "/funding/payments")
     await rest.call("GET", "/fills?page_size=x")
