@@ -1,5 +1,7 @@
 """Each fault of the simulated Vest, and what the adapter makes of it."""
 
+import time
+
 import pytest
 from tests.faults.rig import SIZE_E8, covers, until
 
@@ -94,12 +96,24 @@ async def test_a_late_answer_changes_nothing_any_more(vest):
 
 
 @covers("vest", "late_fill")
-async def test_an_order_whose_fill_is_told_late_is_read_in_the_meantime(vest):
-    vest.arm("late_fill", ms=600)
+async def test_an_order_whose_fill_is_not_told_is_read(vest):
+    vest.arm("late_fill", ms=60_000)
     kinds, order = await vest.outcome()
     assert (order.state, order.filled_e8) == (FILLED, SIZE_E8)
     assert "InDoubt" not in kinds
+
+
+@covers("vest", "late_fill")
+async def test_a_fill_told_after_it_was_read_counts_once(vest):
+    vest.arm("late_fill", ms=500)
     await vest.outcome()
+    await vest.outcome()
+    sent_ns = vest.sent[0].stamps.written_mono_ns
+    await until(lambda: time.monotonic_ns() - sent_ns > 550_000_000, "the late news is out")
+    _, last = await vest.outcome()  # what was sent before it has been heard by its end
+    assert last.state is FILLED
+    assert [order.filled_e8 for order in vest.sink.orders.values()] == [SIZE_E8] * 3
+    assert vest.held_at_venue() == 3 * SIZE_E8
 
 
 @covers("vest", "duplicate_events")
