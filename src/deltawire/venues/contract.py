@@ -68,7 +68,7 @@ class Capabilities:
 
     sees_client_id: bool  # the venue keeps our client id; else it knows an order by PreparedOrder.correlator
     cancels_by_client_id: bool  # a cancel needs no word of the venue first; else it reads the venue's id before
-    cancels_on_disconnect: bool  # resting orders die with the connection; `ready` waits for the venue to confirm it
+    cancels_on_disconnect: bool  # open orders die with the connection; no entry before the venue has confirmed it
     venue_stamps_books: bool  # books carry the venue's own time
     fills_partially: bool  # an immediate order may end partly filled
     reports_each_fill: bool  # FillSeen, one an execution; else FilledTotal, the sum so far
@@ -236,6 +236,7 @@ class Venue(Protocol):
         None: the venue shows no such order now. That means "never" only once recv_window_ms has passed since the order
         was signed, for bytes still on their way would be taken; whoever asks waits for that. Raises Refused, OSError,
         TimeoutError or ValueError when it cannot tell (TimeoutError too where the venue's lists are known to lag).
+        An adapter that blocks entries for an order in doubt frees them by a look-up made once that time has passed.
         """
 
     async def positions(self) -> list[PositionReport]:

@@ -70,7 +70,7 @@ async def test_a_book_in_question_is_invalid_until_a_fresh_picture(rig: Rig):
     for fault in rig.world.break_book():
         rig.world.faults.add(fault)
     seen = len(rig.ear.book_calls)
-    for step in range(1, 200):  # a lost delta shows with the next one
+    for step in range(1, 100):  # a lost delta shows with the next one
         shift_e8 = step * BPS_E8 // 10
         rig.world.market.publish(rig.world.name, BASE, quote(BID_E8 + shift_e8, ASK_E8 + shift_e8))
         if any(not valid for _, valid, _ in rig.ear.book_calls[seen:]):
@@ -121,7 +121,7 @@ async def test_positions_open_orders_and_balance_agree_with_the_venues_record(ri
             and 0 < balance.free_e8 < balance.equity_e8
         )
 
-    for _ in range(200):
+    for _ in range(100):
         if await agreed():
             break
         await asyncio.sleep(0.01)
@@ -153,7 +153,7 @@ async def test_open_orders_die_with_the_connection_where_the_capabilities_say_so
 async def test_a_position_that_was_closed_is_not_listed(rig: Rig):
     await rig.ended(rig.submit(Side.BUY))
     await rig.ended(rig.submit(Side.SELL))
-    for _ in range(200):
+    for _ in range(100):
         if await rig.venue.positions() == []:
             break
         await asyncio.sleep(0.01)

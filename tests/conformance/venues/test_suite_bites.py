@@ -21,7 +21,7 @@ from deltawire.core.types import Side, VenueOrderId
 from deltawire.venues.contract import OrderReport
 
 # A lie that makes a test wait in vain is caught as well; the honest toy needs less than a second.
-PATIENCE_S = 1.5
+PATIENCE_S = 1.2
 
 
 class SendsAgainAfterALoss(ToyVenue):
