@@ -103,6 +103,17 @@ def _count(low: int, high: int) -> BeforeValidator:
     return BeforeValidator(_reader_of_count(low, high))
 
 
+def one_of_counts(*choices: int) -> BeforeValidator:
+    """Take one of a few whole numbers, such as codes."""
+
+    def read(value: Any) -> int:
+        if str(value) not in map(str, choices):
+            raise refusal(f"{shown(value)} is not known", f"write {' or '.join(map(str, choices))}")
+        return int(value)
+
+    return BeforeValidator(read)
+
+
 def _whole_ms(low: int, high: int) -> BeforeValidator:
     count = _reader_of_count(low, high)
     return BeforeValidator(lambda value: count(value) * _NS_OF_MS)
@@ -205,6 +216,7 @@ OneTo10 = Annotated[int, _count(1, 10)]
 OneTo4 = Annotated[int, _count(1, 4)]
 OneTo16 = Annotated[int, _count(1, 16)]
 OneTo100 = Annotated[int, _count(1, 100)]
+UpTo10000 = Annotated[int, _count(0, 10_000)]
 OneTo10000 = Annotated[int, _count(1, 10_000)]
 OneTo1000000 = Annotated[int, _count(1, 1_000_000)]
 UpTo8 = Annotated[int, _count(0, 8)]

@@ -5,6 +5,7 @@ What is not in the file keeps the default of the code. A market listed under a v
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
@@ -65,6 +66,7 @@ class VestMarketFile(Section):
     size_decimals: f.UpTo8
     price_decimals: f.UpTo8
     fee_taker_e8: f.SignedBps = Field(default=VestMarketRules("", 0, 0).taker_fee_e8, alias="fee_taker_bps")
+    isolated: f.Flag = False
 
 
 class VestFile(Section):
@@ -72,6 +74,13 @@ class VestFile(Section):
     depth_p90_ms: f.CountMs = _VEST.depth_p90_ms
     execution_min_ms: f.CountMs = _VEST.execution_delay_ms[0]
     execution_max_ms: f.CountMs = _VEST.execution_delay_ms[1]
+    account_min_ms: f.CountMs = _VEST.account_delay_ms[0]  # until a fill shows in /account
+    account_max_ms: f.CountMs = _VEST.account_delay_ms[1]
+    accepts_ioc: f.Flag = _VEST.accepts_ioc
+    price_check_code: Annotated[int, f.one_of_counts(3001, 3011)] = _VEST.price_check_code
+    rate_limit: f.UpTo10000 = _VEST.rate_limit  # requests a second of one API key; 0: none
+    connection_idle_ns: f.Seconds = Field(default=int(_VEST.keepalive_s * 10**9), alias="connection_idle_s")
+    funding_at_million_e8: f.Bps = Field(default=_VEST.funding_rate_at_million_e8, alias="funding_bps_at_million")
     markets: tuple[VestMarketFile, ...] | None = None
 
 
@@ -143,6 +152,9 @@ def load_settings(path: Path) -> SimSettings:
     if vest.execution_min_ms > vest.execution_max_ms:
         found = f"is above execution_max_ms ({vest.execution_max_ms})"
         raise ConfigError([source.problem(("vest", "execution_min_ms"), found, "make it no larger")])
+    if vest.account_min_ms > vest.account_max_ms:
+        found = f"is above account_max_ms ({vest.account_max_ms})"
+        raise ConfigError([source.problem(("vest", "account_min_ms"), found, "make it no larger")])
     if not 0 < vest.depth_median_ms <= vest.depth_p90_ms:
         found = f"is not within 1 and depth_p90_ms ({vest.depth_p90_ms})"
         raise ConfigError([source.problem(("vest", "depth_median_ms"), found, "set both, the median first")])
@@ -217,11 +229,23 @@ def _vest(file: VestFile) -> VestSimSettings:
         depth_median_ms=file.depth_median_ms,
         depth_p90_ms=file.depth_p90_ms,
         execution_delay_ms=(file.execution_min_ms, file.execution_max_ms),
+        account_delay_ms=(file.account_min_ms, file.account_max_ms),
+        accepts_ioc=file.accepts_ioc,
+        price_check_code=file.price_check_code,
+        rate_limit=file.rate_limit,
+        keepalive_s=file.connection_idle_ns / 1e9,
+        funding_rate_at_million_e8=file.funding_at_million_e8,
     )
     if file.markets is None:
         return settings
     markets = tuple(
-        VestMarketRules(market.base, market.size_decimals, market.price_decimals, taker_fee_e8=market.fee_taker_e8)
+        VestMarketRules(
+            market.base,
+            market.size_decimals,
+            market.price_decimals,
+            taker_fee_e8=market.fee_taker_e8,
+            isolated=market.isolated,
+        )
         for market in file.markets
     )
     return replace(settings, markets=markets)

@@ -135,6 +135,7 @@ class Order:
             "symbol": self.fields.symbol,
             "side": "buy" if self.fields.is_buy else "sell",
             "type": self.fields.order_type,
+            "reduce_only": self.fields.reduce_only,
             "size_e8": self.size_e8,
             "limit_price_e8": self.limit_price_e8,
             "status": self.status,

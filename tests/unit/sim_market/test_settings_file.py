@@ -137,7 +137,7 @@ def test_the_settings_shown_in_the_documentation_load_and_the_first_are_the_defa
     page = Path(__file__).parents[3] / "docs" / "venues" / "sim.md"
     shown = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
     loaded = [load_settings(written(tmp_path, text)) for text in shown]
-    assert len(loaded) == 3
+    assert len(loaded) == 5
     assert loaded[0] == SimSettings()
     assert loaded[2].paradex.markets == SimSettings().paradex.markets[:1]
 
