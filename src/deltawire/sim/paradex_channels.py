@@ -34,12 +34,14 @@ class Channel:
     interval_ms: int = 0
     tick_e8: int = 0  # of a paced book: prices grouped by it, 0: as they are
 
+    scope: frozenset[str] | None = None  # of markets_summary: the markets to be told of, None for all
+
     @property
     def is_private(self) -> bool:
         return self.kind in PRIVATE_KINDS
 
     def covers(self, market: str) -> bool:
-        return self.market in {ALL, market}
+        return self.market in {ALL, market} and (self.scope is None or market in self.scope)
 
 
 def parse_channel(name: str, markets: Collection[str]) -> Channel | None:

@@ -250,7 +250,7 @@ class Gateway:
         if order.status == CLOSED:
             raise ApiRefusal("ORDER_IS_CLOSED", f"order {order.id} is closed")
         queued()
-        self._after_bump(caller.rank, partial(self._exchange.cancel, order))
+        self._after_queue(caller.rank, partial(self._exchange.cancel, order))
 
     def cancel_batch(self, caller: Caller, orders: Sequence[SimOrder | None]) -> list[str]:
         """Queue several cancels and return each one's status."""
@@ -261,12 +261,12 @@ class Gateway:
         ]
         for order in orders:
             if order is not None:
-                self._after_bump(caller.rank, partial(self._exchange.cancel, order))
+                self._after_queue(caller.rank, partial(self._exchange.cancel, order))
         return statuses
 
     def cancel_all(self, caller: Caller, market: str = "") -> None:
         caller = self._count_cancel(caller)
-        self._after_bump(caller.rank, partial(self._exchange.cancel_all, caller.account, symbol=market))
+        self._after_queue(caller.rank, partial(self._exchange.cancel_all, caller.account, symbol=market))
 
     def _verify(self, caller: Caller, batch: Sequence[CreateParams]) -> None:
         for params in batch if self._settings.verify_orders else ():
@@ -305,6 +305,13 @@ class Gateway:
             self._call_later(self._settings.retail_delay_s, then)
         else:
             then()
+
+    def _after_queue(self, rank: Rank, then: Callable[[], Any]) -> None:
+        """Handle a cancel when its turn has come; until then the order may still fill."""
+        if rank is not Rank.RETAIL and self._settings.cancel_queue_s > 0:
+            self._call_later(self._settings.cancel_queue_s, then)
+        else:
+            self._after_bump(rank, then)
 
     def _take(self, kind: str) -> Fault | None:
         return self._faults.take(VENUE, kind)

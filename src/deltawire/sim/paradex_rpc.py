@@ -1,4 +1,4 @@
-"""The WebSocket methods of the simulated Paradex that the client codec does not use: batches and modify. Sans-I/O.
+"""The WebSocket methods of the simulated Paradex the client codec does not use: batches, modify, scopes. Sans-I/O.
 
 Everything else is read by the shared codec. Source: Paradex reference, section 6.2.
 """
@@ -54,7 +54,13 @@ class CancelBatchParams(msgspec.Struct):
     order_ids: list[str]
 
 
-Params = rpc.Params | CreateBatchParams | ModifyParams | CancelBatchParams
+class ModifySubscriptionParams(msgspec.Struct):
+    channel: str
+    add: list[str] = []
+    remove: list[str] = []
+
+
+Params = rpc.Params | CreateBatchParams | ModifyParams | CancelBatchParams | ModifySubscriptionParams
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -75,6 +81,7 @@ _decoders: dict[str, msgspec.json.Decoder[Any]] = {
     "order.create_batch": msgspec.json.Decoder(CreateBatchParams),
     "order.modify": msgspec.json.Decoder(ModifyParams),
     "order.cancel_batch": msgspec.json.Decoder(CancelBatchParams),
+    "modify_subscription": msgspec.json.Decoder(ModifySubscriptionParams),
 }
 
 

@@ -81,6 +81,7 @@ class ParadexSimSettings:
     depth: Depth = field(default_factory=Depth)
     fastfill_discount_e8: int = 30 * E8 // 100  # of a Pro taker's fee when it meets a resting Retail order
     retail_delay_s: float = 0.3  # before an order or a cancel of that class is handled
+    cancel_queue_s: float = 0.0  # before a queued cancel of the Pro class is handled: what its races with fills need
     open_orders_max: int = 100  # per market
     funding_rate_e8: int = 10_000  # per period: the venue's resting point of 0.01 % in 8 h
     funding_tick_s: float = 1.0

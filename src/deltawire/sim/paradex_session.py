@@ -5,8 +5,8 @@ sent after the connection is closed. Source: Paradex reference, sections 5, 6 an
 """
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from deltawire.sim.paradex_accounts import SimOrder
@@ -17,6 +17,7 @@ from deltawire.sim.paradex_rpc import (
     CancelBatchParams,
     CreateBatchParams,
     ModifyParams,
+    ModifySubscriptionParams,
     Params,
     Request,
     decode_request,
@@ -32,6 +33,7 @@ from deltawire.venues.paradex.wire_json import order_json
 P = TypeVar("P", bound=Params)
 
 ON_DISCONNECT = "CANCEL_ON_DISCONNECT"  # GUESS: the venue's text is not known
+SCOPED = "markets_summary"  # the channel that takes a list of markets, changeable while it runs
 NO_SUBSCRIPTION = 4031  # the close code others saw; after how long is a GUESS
 
 
@@ -83,6 +85,7 @@ class Session:
             "auth": self._auth,
             "subscribe": self._subscribe,
             "unsubscribe": self._unsubscribe,
+            "modify_subscription": self._modify_subscription,
             "order.create": self._create,
             "order.create_batch": self._create_batch,
             "order.modify": self._modify,
@@ -204,14 +207,17 @@ class Session:
         call.reply({"node_id": f"sim-{self._number}"})
 
     def _subscribe(self, call: "_Call") -> None:
-        name = call.params(rpc.ChannelParams).channel
+        params = call.params(rpc.ChannelParams)
+        name, markets = params.channel, params.markets
         channel = parse_channel(name, self._venue.exchange.markets)
-        if channel is None:
+        if channel is None or (markets is not None and name != SCOPED):
             raise rpc.BadRequest(errors.INVALID_REQUEST, "invalid request", data="invalid channel")
         if name in self._channels:
             raise rpc.BadRequest(errors.INVALID_REQUEST, "invalid request", data="already subscribed")
         if channel.is_private and self._caller is None:
             raise rpc.BadRequest(errors.TOKEN_INVALID, "invalid bearer token", data="channel needs auth")
+        if markets is not None:
+            channel = replace(channel, scope=self._known(markets))
         self._channels[name] = channel
         call.reply({"channel": name})
         self._venue.streams.subscribe(channel, self)
@@ -223,6 +229,22 @@ class Session:
         self._unsubscribed_mono_ns = self._venue.clock.mono_ns()
         self._venue.streams.unsubscribe(name, self)
         call.reply({"channel": name})
+
+    def _modify_subscription(self, call: "_Call") -> None:
+        params = call.params(ModifySubscriptionParams)
+        channel = self._channels.get(params.channel)
+        if channel is None or channel.scope is None:
+            raise rpc.BadRequest(errors.INVALID_REQUEST, "invalid request", data="not subscribed to with markets")
+        added, removed = self._known(params.add), self._known(params.remove)
+        channel = self._channels[params.channel] = replace(channel, scope=(channel.scope | added) - removed)
+        self._venue.streams.rescope(channel, self)
+        call.reply({"channel": params.channel, "add": params.add, "remove": params.remove})
+
+    def _known(self, markets: Sequence[str]) -> frozenset[str]:
+        """Return the markets as a set. Raises BadRequest for one that does not exist."""
+        if not self._venue.exchange.markets.keys() >= set(markets):
+            raise rpc.BadRequest(errors.INVALID_PARAMS, "no such market")
+        return frozenset(markets)
 
     def _create(self, call: "_Call") -> None:
         self._venue.gateway.create(call.caller, call.params(rpc.CreateParams), call.received, call)

@@ -100,6 +100,13 @@ class Streams:
         for subscriptions in self._by_kind.values():
             subscriptions[:] = [(c, s) for c, s in subscriptions if s is not subscriber or c.name != name]
 
+    def rescope(self, channel: Channel, subscriber: Subscriber) -> None:
+        """Put a channel of other scope in the place of the subscriber's own of that name."""
+        for subscriptions in self._by_kind.values():
+            subscriptions[:] = [
+                (channel if s is subscriber and c.name == channel.name else c, s) for c, s in subscriptions
+            ]
+
     def remove(self, subscriber: Subscriber) -> None:
         """Forget a connection that is gone."""
         self.connections.remove(subscriber)

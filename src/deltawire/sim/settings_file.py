@@ -54,6 +54,7 @@ class ParadexFile(Section):
     fee_maker_e8: f.SignedBps = Field(default=_PARADEX.fees_pro.maker_e8, alias="fee_maker_bps")
     fee_taker_e8: f.SignedBps = Field(default=_PARADEX.fees_pro.taker_e8, alias="fee_taker_bps")
     release_window: bool = False
+    cancel_queue_ms: f.CountMs = round(_PARADEX.cancel_queue_s * 1_000)
     rpi_orders: bool = False
     rpi_improve_e8: f.Bps = Field(default=_PARADEX.depth.rpi_improve_e8, alias="rpi_improve_bps")
     markets: tuple[ParadexMarketFile, ...] | None = None
@@ -215,6 +216,7 @@ def _paradex(file: ParadexFile) -> ParadexSimSettings:
         _PARADEX,
         fees_pro=Fees(maker_e8=file.fee_maker_e8, taker_e8=file.fee_taker_e8),
         release=Release() if file.release_window else None,
+        cancel_queue_s=file.cancel_queue_ms / 1_000,
         rpi_orders=file.rpi_orders,
         depth=replace(_PARADEX.depth, rpi_improve_e8=file.rpi_improve_e8),
     )

@@ -266,6 +266,9 @@ async def _websocket(venue: Running, rest: RestCaller, heard: Heard) -> None:
             await socket.call("subscribe", channel=channel)
         for channel in ("nonsense", "positions"):
             await socket.call("subscribe", channel=channel)
+        await socket.call("subscribe", channel="markets_summary", markets=[BTC])
+        await socket.call("modify_subscription", channel="markets_summary", add=["ETH-USD-PERP"], remove=[BTC])
+        await socket.call("modify_subscription", channel=f"bbo.{BTC}", add=["ETH-USD-PERP"])
         for _ in range(2):
             await socket.call("unsubscribe", channel=f"bbo.{BTC}")
         await _websocket_orders(rest, socket)

@@ -79,7 +79,7 @@ BODIES = {
 }
 # Errors of WebSocket methods OpenRPC does not list for each.
 METHOD_ERROR = 100  # §5: "refused by the method", the general code
-NOT_SIMULATED = {"modify_subscription"}
+NOT_SIMULATED: set[str] = set()
 ONLY_SOMETIMES = {
     "order.create_batch": frozenset(
         {"order", "created_at", "received_at", "error"}

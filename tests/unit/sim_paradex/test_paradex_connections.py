@@ -5,7 +5,7 @@ from dataclasses import replace
 import orjson
 import pytest
 from tests.unit.sim_paradex.memory import World
-from tests.unit.sim_paradex.venue import BTC, DEADLINE_S, ONE_LEVEL, START_UNIX_NS, running
+from tests.unit.sim_paradex.venue import BTC, DEADLINE_S, ETH, ONE_LEVEL, START_UNIX_NS, running
 
 from deltawire.core.types import Side
 from deltawire.sim.paradex_book import Rank
@@ -96,3 +96,35 @@ def test_private_channels_come_as_json_where_that_is_set(channel):
         if isinstance(same, records.Fill) and name == "remaining_e8":
             continue  # SBE has no field for it
         assert getattr(read, name, None) == getattr(same, name, None), name
+
+
+def test_a_scoped_summary_tells_of_its_markets_and_changes_without_a_break():
+    world = World()
+    wire = world.connect(f"markets_summary.{ETH}")
+    scoped = world.connect()
+    assert scoped.call("subscribe", channel="markets_summary", markets=[BTC])["result"] == {
+        "channel": "markets_summary"
+    }
+    world.clock.advance(1)
+    changed = scoped.call("modify_subscription", channel="markets_summary", add=[ETH], remove=[BTC])
+    assert changed["result"] == {"channel": "markets_summary", "add": [ETH], "remove": [BTC]}
+    world.clock.advance(1)
+    assert [record.market for record in scoped.records(records.MarketSummary)] == [BTC, ETH]
+    assert [record.market for record in wire.records(records.MarketSummary)] == [ETH, ETH]
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "code"),
+    [
+        ("subscribe", {"channel": QUIET, "markets": [BTC]}, -32600),
+        ("subscribe", {"channel": "markets_summary", "markets": ["DOGE-USD-PERP"]}, -32602),
+        ("modify_subscription", {"channel": "markets_summary", "add": [BTC]}, -32600),
+        ("modify_subscription", {"channel": "funding_data", "add": [BTC]}, -32600),
+    ],
+)
+def test_only_a_scoped_subscription_is_modified(method, params, code):
+    world = World()
+    wire = world.connect("markets_summary", "funding_data")
+    if method == "subscribe":
+        wire.call("unsubscribe", channel="markets_summary")
+    assert wire.call(method, **params)["error"]["code"] == code

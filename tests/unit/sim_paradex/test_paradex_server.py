@@ -612,6 +612,21 @@ async def test_the_venues_pings_are_met_by_a_pong_or_the_end():
         assert (await deaf.receive(DEADLINE_S)).type == aiohttp.WSMsgType.CLOSE
 
 
+async def test_a_peer_that_answers_pings_is_kept_until_it_stops_answering():
+    impatient = replace(ONE_LEVEL, ping_every_s=0.1, pong_within_s=0.1)
+    async with running(impatient) as venue, venue.http.ws_connect(venue.client.ws_url, autoping=False) as peer:
+        for _ in range(5):
+            ping = await peer.receive(DEADLINE_S)
+            assert ping.type == aiohttp.WSMsgType.PING
+            await peer.pong(ping.data)
+        assert (await peer.receive(DEADLINE_S)).type == aiohttp.WSMsgType.PING
+        assert (await peer.receive(DEADLINE_S)).type == aiohttp.WSMsgType.CLOSE
+
+
+def test_pings_go_out_every_55_s_and_want_an_answer_in_5():
+    assert (ONE_LEVEL.ping_every_s, ONE_LEVEL.pong_within_s, ONE_LEVEL.unsent_messages_max) == (55, 5, 2_000)
+
+
 async def test_stop_may_be_called_twice_and_closes_connections():
     async with running() as venue, venue.socket() as socket:
         await venue.sim.stop()

@@ -254,7 +254,10 @@ class AuthParams(msgspec.Struct):
 
 
 class ChannelParams(msgspec.Struct):
+    """markets: of markets_summary only, the ones to be told of; None for all."""
+
     channel: str
+    markets: list[str] | None = None
 
 
 class CancelParams(msgspec.Struct):
