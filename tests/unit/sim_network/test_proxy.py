@@ -288,7 +288,7 @@ async def test_jitter_is_drawn_for_each_direction_by_its_own_measure(venue):
 
 
 async def test_bytes_for_a_client_that_was_killed_do_not_stop_the_clock_for_the_others(venue):
-    async with proxied(venue, Link.of_rtt(10)) as proxy:
+    async with proxied(venue, Link(down_ns=200 * MS)) as proxy:
         reader, writer = await open_to(proxy)
         await ping(reader, writer)
         await until(lambda: len(proxy.connections) == 1, "accepted")
