@@ -53,9 +53,16 @@ class ParadexMarketFile(Section):
 class ParadexFile(Section):
     fee_maker_e8: f.SignedBps = Field(default=_PARADEX.fees_pro.maker_e8, alias="fee_maker_bps")
     fee_taker_e8: f.SignedBps = Field(default=_PARADEX.fees_pro.taker_e8, alias="fee_taker_bps")
-    release_window: bool = False
+    funding_rate_e8: f.SignedBps = Field(default=_PARADEX.funding_rate_e8, alias="funding_bps_8h")
+    retail_delay_ms: f.CountMs = round(_PARADEX.retail_delay_s * 1_000)
     cancel_queue_ms: f.CountMs = round(_PARADEX.cancel_queue_s * 1_000)
-    rpi_orders: bool = False
+    open_orders_max: f.OneTo10000 = _PARADEX.open_orders_max
+    news_as_json: f.Flag = _PARADEX.private_as_json  # "private" in a key would look like a secret
+    tells_new: f.Flag = _PARADEX.tells_new
+    heartbeat_idle_ms: f.CountMs = round(_PARADEX.heartbeat_idle_s * 1_000)
+    unsubscribed_max_ms: f.CountMs = round(_PARADEX.unsubscribed_max_s * 1_000)
+    release_window: f.Flag = _PARADEX.release is not None
+    rpi_orders: f.Flag = _PARADEX.rpi_orders
     rpi_improve_e8: f.Bps = Field(default=_PARADEX.depth.rpi_improve_e8, alias="rpi_improve_bps")
     markets: tuple[ParadexMarketFile, ...] | None = None
 
@@ -216,7 +223,14 @@ def _paradex(file: ParadexFile) -> ParadexSimSettings:
         _PARADEX,
         fees_pro=Fees(maker_e8=file.fee_maker_e8, taker_e8=file.fee_taker_e8),
         release=Release() if file.release_window else None,
+        funding_rate_e8=file.funding_rate_e8,
+        retail_delay_s=file.retail_delay_ms / 1_000,
         cancel_queue_s=file.cancel_queue_ms / 1_000,
+        open_orders_max=file.open_orders_max,
+        private_as_json=file.news_as_json,
+        tells_new=file.tells_new,
+        heartbeat_idle_s=file.heartbeat_idle_ms / 1_000,
+        unsubscribed_max_s=file.unsubscribed_max_ms / 1_000,
         rpi_orders=file.rpi_orders,
         depth=replace(_PARADEX.depth, rpi_improve_e8=file.rpi_improve_e8),
     )
