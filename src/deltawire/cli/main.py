@@ -128,6 +128,22 @@ def report(config: Config = CONFIG, journal: Journal = None, *, as_json: Json = 
 
 
 @app.command()
+def project(
+    config: Config = CONFIG,
+    journal: Journal = None,
+    url: Annotated[
+        str | None, typer.Option("--url", help="PostgreSQL, instead of the config's journal.url.", metavar="URL")
+    ] = None,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", help="Keep at it until SIGINT or SIGTERM.")] = False,
+) -> None:
+    """Bring the journal into its tables for questions: SQLite beside it, or PostgreSQL."""
+    from deltawire.cli.project import project as work
+
+    work(config, journal, url, follow=follow)
+
+
+@app.command()
 def verify(config: Config = CONFIG, journal: Journal = None, *, as_json: Json = False) -> None:
     """Check a journal against the invariants. Exit 0: none broken, flat, and the venues agreed when last compared."""
     from deltawire.cli.verify import verify as work

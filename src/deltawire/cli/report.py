@@ -1,5 +1,6 @@
 """`deltawire report`: what a journal says happened."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -13,10 +14,19 @@ from deltawire.journal.report_view import render
 from deltawire.journal.segments import JournalError
 
 
+@dataclass(frozen=True, slots=True)
+class JournalPlace:
+    """A journal: the folder of its log, and the URL of its tables ("" for SQLite in the folder)."""
+
+    folder: Path
+    url: str
+
+
 def report(config: Path, journal: Path | None, *, as_json: bool) -> None:
     """Print the report of the newest run in the journal."""
+    place = journal_place(config, journal)
     try:
-        built = build_report(journal_folder(config, journal))
+        built = build_report(place.folder, url=place.url)
     except JournalError as e:
         exits.leave(str(e), exits.FAILED)
     if as_json:
@@ -25,11 +35,12 @@ def report(config: Path, journal: Path | None, *, as_json: bool) -> None:
         Console().print(render(built))
 
 
-def journal_folder(config: Path, journal: Path | None) -> Path:
-    """Return the folder to read: the one named, or the config's."""
+def journal_place(config: Path, journal: Path | None, url: str | None = None) -> JournalPlace:
+    """Return where to read: what is named, or the config's. A folder named alone is read with its own SQLite tables."""
     if journal is None:
         with exits.wrong_settings_told():
-            journal = load_config(config).journal.dir
+            settings = load_config(config).journal
+        journal, url = settings.dir, settings.url if url is None else url
     if not journal.is_dir():
         exits.leave(f"there is no journal in {journal}; name its folder with --journal", exits.MISUSED)
-    return journal
+    return JournalPlace(journal, url or "")

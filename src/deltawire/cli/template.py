@@ -135,6 +135,9 @@ limits:                        # every order passes these; closing and hedging a
 
 journal:
   dir: journal                 # the durable record; one bot a folder
+  # Tables for questions, in PostgreSQL instead of SQLite beside the record; kept up to date by `deltawire project
+  # --follow`. The password is read from PGPASSWORD or ~/.pgpass.
+  # url: postgresql://me@db.example/trading
 control:
   socket: $socket       # where `deltawire status` and its like reach the running bot
 guardian:                      # `deltawire guardian`, a second process with keys of its own

@@ -9,7 +9,7 @@ import orjson
 import typer
 
 from deltawire.cli import exits
-from deltawire.cli.report import journal_folder
+from deltawire.cli.report import journal_place
 from deltawire.journal.check import Violation, check_journal
 from deltawire.journal.report import Report, build_report
 from deltawire.journal.segments import JournalError
@@ -17,9 +17,9 @@ from deltawire.journal.segments import JournalError
 
 def verify(config: Path, journal: Path | None, *, as_json: bool) -> None:
     """Judge the journal. Exit 0 only when nothing is broken, all is flat, and the venues agreed."""
-    folder = journal_folder(config, journal)
+    place = journal_place(config, journal)
     try:
-        violations, report = check_journal(folder), build_report(folder)
+        violations, report = check_journal(place.folder), build_report(place.folder, url=place.url)
     except JournalError as e:
         exits.leave(str(e), exits.FAILED)
     if as_json:

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from deltawire.core.money import BPS_E8, E8, format_e8, parse_e8
+from deltawire.journal.database import url_problem
 
 _COUNT = re.compile(r"[0-9]{1,9}")
 _NAME = re.compile(r"[A-Za-z0-9_]{1,12}")
@@ -164,6 +165,13 @@ def _url(scheme: str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
+def _journal_url(value: Any) -> str:
+    problem = url_problem(value) if isinstance(value, str) else "it is not a text"
+    if problem:  # never repeated: it may hold a password
+        raise refusal(problem, "write it like postgresql://user@host/database, or leave the key out for SQLite")
+    return str(value)
+
+
 def _path(value: Any, info: ValidationInfo) -> Path:
     if not isinstance(value, str) or not value or value.startswith("~") or "\0" in value:
         raise refusal(f"{shown(value)} is not a path", "write an absolute path, or one from this file's folder (no ~)")
@@ -208,6 +216,7 @@ WssUrl = Annotated[str, _url("wss")]
 Address = Annotated[str, _pattern(_ADDRESS, "write 0x and 40 hex digits")]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Headers = Annotated[dict[str, str], BeforeValidator(_headers)]
+JournalUrl = Annotated[str, BeforeValidator(_journal_url)]
 AnyPath = Annotated[Path, BeforeValidator(_path)]
 CaFile = Annotated[Path, BeforeValidator(_existing)]
 SocketPath = Annotated[Path, BeforeValidator(_socket)]

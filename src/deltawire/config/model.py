@@ -231,7 +231,8 @@ class LimitsConfig(Section):
 
 
 class JournalConfig(Section):
-    dir: f.AnyPath
+    dir: f.AnyPath  # the log itself
+    url: f.JournalUrl = ""  # of the tables for questions: PostgreSQL; "" is SQLite in dir
 
 
 class ControlConfig(Section):

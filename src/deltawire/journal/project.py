@@ -1,17 +1,13 @@
-"""The projection: keeps the SQLite tables in step with the log. Never the truth; delete it and it is built again.
+"""The projection: keeps the tables in step with the log. Never the truth; delete it and it is built again.
 
 Many processes may project one journal: each batch is one transaction that first looks how far the tables are, so a
 record counts once whoever brings it. A projection that does not fit the log (a machine that lost power can keep rows of
 records its disk never got) or has another schema is built anew.
 
-The bot needs none of this to trade. Its projector runs in a thread of its own, in short batches; readers that find the
-tables behind bring them up to date themselves (`catch_up`).
+The bot needs none of this to trade and does not do it: readers that find the tables behind bring them up to date
+themselves (`catch_up`), and `deltawire project --follow` keeps a database near the log, in a process of its own.
 """
 
-import contextlib
-import sqlite3
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +16,16 @@ import msgspec
 from deltawire.core.events import FilledTotal, FillSeen
 from deltawire.core.money import notional_e8
 from deltawire.core.order import FINAL, IllegalTransition, Order, OrderState, apply
-from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Purpose, Side, TradeId
+from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Purpose, Side, TradeId, VenueOrderId
+from deltawire.journal.database import Database, DatabaseUnusable, SqliteDatabase, open_database
 from deltawire.journal.records import (
+    Armed,
+    Halted,
     InstrumentLoaded,
     OrderIntended,
     OrderObserved,
     OrderTimed,
+    PositionAdjusted,
     PositionsChecked,
     Record,
     RunEnded,
@@ -37,12 +37,9 @@ from deltawire.journal.records import (
     event_of,
 )
 from deltawire.journal.schema import INDEXES, SCHEMA, TABLES
-from deltawire.journal.segments import JournalError, Tail
+from deltawire.journal.segments import Tail
 
-DATABASE_NAME = "projection.sqlite3"
-BUSY_TIMEOUT_S = 10.0  # another process building the tables anew holds them this long at most for some 100,000 records
-BATCH_RECORDS = 200  # a transaction of some 5 ms; the interpreter is shared with the bot's loop
-THREAD_PAUSE_S = 0.25
+BATCH_RECORDS = 200  # a transaction of some 5 ms: others who ask need not wait long
 
 _FROM_VENUE = frozenset({"sent", "acked", "fill", "filled_total", "closed", "rejected"})  # proves that it left
 
@@ -50,21 +47,22 @@ _FROM_VENUE = frozenset({"sent", "acked", "fill", "filled_total", "closed", "rej
 class Projector:
     """Brings one journal's records into one database. Use it from the thread that made it."""
 
-    def __init__(self, directory: Path, database: Path | None) -> None:
-        """Open the tables, making them where they are missing or do not fit. database None: in memory only."""
+    def __init__(self, directory: Path, database: Database) -> None:
+        """Take over the connection; make the tables where they are missing or do not fit.
+
+        Raises DatabaseUnusable, also for tables of another journal: they are somebody's, and are left alone.
+        """
         self._directory = directory
-        self.connection = sqlite3.connect(database or ":memory:", timeout=BUSY_TIMEOUT_S, isolation_level=None)
-        self.connection.row_factory = sqlite3.Row
+        self.database = database
         try:
-            self._execute("PRAGMA journal_mode = WAL")
-            self._execute("PRAGMA synchronous = NORMAL")
-            with self._transaction():
+            self._first_record = _first_record(directory)  # tells in the tables which journal they hold
+            with database.transaction():
                 if not self._fits():
                     self._build_anew()
             self._run_id = self._value("SELECT run_id FROM runs ORDER BY seq DESC LIMIT 1") or ""
             self._tail = Tail(directory, self.last_seq)
         except BaseException:
-            self.connection.close()
+            database.close()
             raise
 
     @property
@@ -78,11 +76,11 @@ class Projector:
         return self._tail.unread_bytes
 
     def step(self) -> bool:
-        """Bring in the next records; False when there are none. Raises as Tail.poll does, and sqlite3.Error."""
+        """Bring in the next records; False when there are none. Raises as Tail.poll does, and DatabaseUnusable."""
         records = self._tail.poll()
         for start in range(0, len(records), BATCH_RECORDS):
             batch = records[start : start + BATCH_RECORDS]
-            with self._transaction():
+            with self.database.transaction():
                 done = self.last_seq
                 if done < batch[0][0] - 1:  # another process built the tables anew and is not as far yet
                     self._tail = Tail(self._directory, done)
@@ -97,11 +95,11 @@ class Projector:
         return bool(records)
 
     def close(self) -> None:
-        self.connection.close()
+        self.database.close()
 
     # ---- the records -----------------------------------------------------------------------------------------------
 
-    def _bring_in(self, seq: int, record: Record) -> None:  # noqa: C901 - one branch a record
+    def _bring_in(self, seq: int, record: Record) -> None:  # noqa: C901, PLR0912 - one branch a record
         match record:
             case OrderObserved():
                 self._on_observed(seq, record)
@@ -121,10 +119,7 @@ class Projector:
             case InstrumentLoaded():
                 self._insert("instruments", seq=seq, **_fields(record))
             case TradeOpened():
-                fields = _fields(
-                    record, "first_leg", "layer"
-                )  # policy: in the log for research, no question asks for it
-                self._insert("trades", seq=seq, run_id=self._run_id, state="", state_reason="", **fields)
+                self._insert("trades", seq=seq, run_id=self._run_id, state="", state_reason="", **_fields(record))
             case TradeStateChanged():
                 self._update("trades", "trade_id", record.trade_id, state=record.state, state_reason=record.reason)
             case TradeClosed():
@@ -132,6 +127,12 @@ class Projector:
                 self._update(
                     "trades", "trade_id", record.trade_id, closed_seq=seq, closed_run_id=self._run_id, **fields
                 )
+            case PositionAdjusted():
+                self._insert("adjustments", seq=seq, run_id=self._run_id, **_fields(record))
+            case Halted():
+                self._insert("halts", seq=seq, run_id=self._run_id, reason=record.reason, unix_ns=record.unix_ns)
+            case Armed():
+                self._insert("halts", seq=seq, run_id=self._run_id, reason="", unix_ns=record.unix_ns)
             case PositionsChecked():
                 head = {"seq": seq, "run_id": self._run_id, "reason": record.when, "unix_ns": record.unix_ns}
                 for checked in record.rows:
@@ -143,10 +144,10 @@ class Projector:
         The bot's machine refuses a fill it cannot explain; the position is there all the same. Such news is a surprise.
         """
         self._insert("order_events", seq=seq, **_fields(record))
-        row = self._execute("SELECT * FROM orders WHERE client_id = :client_id", client_id=record.client_id).fetchone()
-        if row is None:
+        found = self.database.rows("SELECT * FROM orders WHERE client_id = :at", {"at": record.client_id})
+        if not found:
             return  # never intended: journal.check names it (I6)
-        order = dict(row)
+        order = dict(found[0])
         if record.kind == "fill" and not self._insert_fill(seq, record):
             return  # told twice; counted once
         try:
@@ -179,96 +180,67 @@ class Projector:
 
     def _fits(self) -> bool:
         """Whether the tables are of this schema, and the last record in them is the one the log has there."""
-        if not self._value("SELECT count(*) FROM sqlite_master WHERE name = 'meta'"):
+        if not self.database.has_table("meta"):
             return False
-        meta = {row["name"]: row["value"] for row in self._execute("SELECT name, value FROM meta")}
+        meta = {row["name"]: row["value"] for row in self.database.rows("SELECT name, value FROM meta")}
+        if meta.get("first_record", "") not in ("", self._first_record) and not isinstance(
+            self.database, SqliteDatabase
+        ):
+            raise DatabaseUnusable(
+                f"these tables hold another journal than {self._directory}; give each journal a database or schema of "
+                "its own (?options=-csearch_path=NAME at the end of journal.url)"
+            )
         last_seq = int(meta.get("last_seq", 0))
         if meta.get("schema") != SCHEMA or not last_seq:
             return meta.get("schema") == SCHEMA
         found = Tail(self._directory, last_seq - 1).poll()
-        return bool(found) and encode(found[0][1]).decode() == meta["last_record"]
+        return bool(found) and _text(found[0][1]) == meta["last_record"]
 
     def _build_anew(self) -> None:
         for table in (*TABLES, "meta"):
-            self._execute(f"DROP TABLE IF EXISTS {table}")
-        self._execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+            self.database.execute(f"DROP TABLE IF EXISTS {table}")
+        self.database.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
         for table, columns in TABLES.items():
-            self._execute(f"CREATE TABLE {table} ({columns})")
+            self.database.execute(f"CREATE TABLE {table} ({columns})")
         for index in INDEXES:
-            self._execute(index)
-        self._insert("meta", name="schema", value=SCHEMA)
-        self._insert("meta", name="last_seq", value="0")
-        self._insert("meta", name="last_record", value="")
+            self.database.execute(index)
+        for name, value in (("schema", SCHEMA), ("last_seq", "0"), ("last_record", ""), ("first_record", "")):
+            self._insert("meta", name=name, value=value)
 
     def _remember(self, seq: int, record: Record) -> None:
         self._update("meta", "name", "last_seq", value=str(seq))
-        self._update("meta", "name", "last_record", value=encode(record).decode())
+        self._update("meta", "name", "last_record", value=_text(record))
+        self._first_record = self._first_record or _first_record(self._directory)
+        self._update("meta", "name", "first_record", value=self._first_record)
 
     def _insert(self, table: str, **row: Any) -> bool:
         """Add a row unless one with its key is there; whether it was added."""
         places = ", ".join(f":{name}" for name in row)
         sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places}) ON CONFLICT DO NOTHING"  # noqa: S608 - our names
-        return self._execute(sql, **row).rowcount > 0
+        return self.database.execute(sql, row) > 0
 
     def _update(self, table: str, key: str, at: str, /, **values: Any) -> None:
         changes = ", ".join(f"{name} = :{name}" for name in values)
         sql = f"UPDATE {table} SET {changes} WHERE {key} = :at_key"  # noqa: S608 - our own names
-        self._execute(sql, at_key=at, **values)
-
-    def _execute(self, sql: str, **values: Any) -> sqlite3.Cursor:
-        return self.connection.execute(sql, values)
+        self.database.execute(sql, {"at_key": at, **values})
 
     def _value(self, sql: str) -> Any:
-        row = self._execute(sql).fetchone()
-        return row[0] if row else None
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._execute("ROLLBACK")
-            raise
-        self._execute("COMMIT")
+        found = self.database.rows(sql)
+        return next(iter(found[0].values())) if found else None
 
 
-class ProjectorThread:
-    """Keeps the tables near the log while the bot runs. When it fails it stops and says why; nothing depends on it."""
+def catch_up(directory: Path, url: str = "") -> Projector:
+    """Return a projector that has brought in all there is. url: see open_database.
 
-    def __init__(self, directory: Path) -> None:
-        self.failure = ""
-        self._directory = directory
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="projector", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End it after the batch under way and wait for that. The tables may then be behind the log."""
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            with contextlib.closing(Projector(self._directory, self._directory / DATABASE_NAME)) as projector:
-                while not self._stop.wait(THREAD_PAUSE_S):
-                    while projector.step() and not self._stop.is_set():
-                        pass
-        except (sqlite3.Error, JournalError, OSError) as e:
-            self.failure = f"the journal's projection stopped: {e}"
-
-
-def catch_up(directory: Path) -> Projector:
-    """Return a projector that has brought in all there is. Where the directory is not writable it works in memory.
-
-    Raises JournalError when the log cannot be read. An absent journal is an empty one, and nothing is created.
+    Raises JournalError when the log cannot be read or the database not be used. An absent journal is an empty one, and
+    no file is made for it.
     """
     try:
-        projector = Projector(directory, directory / DATABASE_NAME if directory.is_dir() else None)
-    except sqlite3.OperationalError:
-        projector = Projector(directory, None)
+        projector = Projector(directory, open_database(url, directory))
+    except DatabaseUnusable:
+        if url:
+            raise
+        projector = Projector(directory, SqliteDatabase(None))  # a folder one may only read
     try:
         while projector.step():
             pass
@@ -276,6 +248,16 @@ def catch_up(directory: Path) -> Projector:
         projector.close()
         raise
     return projector
+
+
+def _first_record(directory: Path) -> str:
+    """Return the first record of a journal, which tells it from every other; "" while it has none."""
+    found = Tail(directory).poll()
+    return _text(found[0][1]) if found else ""
+
+
+def _text(record: Record) -> str:
+    return encode(record).decode()
 
 
 _NEW_ORDER: dict[str, Any] = (
@@ -309,6 +291,7 @@ def _as_order(row: dict[str, Any]) -> Order:
     return Order(
         request,
         state=OrderState(row["state"]),
+        venue_order_id=VenueOrderId(row["venue_order_id"]) if row["venue_order_id"] else None,
         fills=(FillSeen("\0so far", 0, row["seen_e8"], 0),) if row["seen_e8"] else (),
         total=FilledTotal(row["total_e8"], 0, 0),
         closed_filled_e8=row["final_e8"],

@@ -4,8 +4,6 @@ A position here is the signed sum of what our orders filled, by the larger accou
 the venues should say we have, if nobody else traded on the account.
 """
 
-import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -14,6 +12,7 @@ import msgspec
 
 from deltawire.core.order import FINAL, OrderState
 from deltawire.core.stamps import OrderStamps
+from deltawire.journal.database import Row
 from deltawire.journal.project import Projector, catch_up
 
 T = TypeVar("T")
@@ -147,9 +146,9 @@ class LatencySample:
 class JournalReader:
     """Answers questions. `refresh` brings in what was written since."""
 
-    def __init__(self, directory: Path) -> None:
-        """Read the journal to its present end. Raises JournalError."""
-        self._projector: Projector = catch_up(directory)
+    def __init__(self, directory: Path, url: str = "") -> None:
+        """Read the journal to its present end. url: of the projection, "" for SQLite beside it. Raises JournalError."""
+        self._projector: Projector = catch_up(directory, url)
 
     def refresh(self) -> None:
         while self._projector.step():
@@ -214,22 +213,29 @@ class JournalReader:
         return self._rows(
             FillTotals,
             """SELECT venue, symbol,
-               sum(CASE side WHEN 1 THEN filled_e8 ELSE 0 END) AS bought_e8,
-               sum(CASE side WHEN 2 THEN filled_e8 ELSE 0 END) AS sold_e8,
-               sum(CASE side WHEN 1 THEN notional_e8 ELSE 0 END) AS bought_notional_e8,
-               sum(CASE side WHEN 2 THEN notional_e8 ELSE 0 END) AS sold_notional_e8,
-               sum(fee_e8) AS fees_e8,
-               sum(CASE WHEN filled_e8 IN (seen_e8, total_e8) THEN 0
-                        WHEN seen_e8 > total_e8 THEN filled_e8 - seen_e8
-                        ELSE filled_e8 - total_e8 END) AS unpriced_e8
+               CAST(sum(CASE side WHEN 1 THEN filled_e8 ELSE 0 END) AS BIGINT) AS bought_e8,
+               CAST(sum(CASE side WHEN 2 THEN filled_e8 ELSE 0 END) AS BIGINT) AS sold_e8,
+               CAST(sum(CASE side WHEN 1 THEN notional_e8 ELSE 0 END) AS BIGINT) AS bought_notional_e8,
+               CAST(sum(CASE side WHEN 2 THEN notional_e8 ELSE 0 END) AS BIGINT) AS sold_notional_e8,
+               CAST(sum(fee_e8) AS BIGINT) AS fees_e8,
+               CAST(sum(CASE WHEN filled_e8 IN (seen_e8, total_e8) THEN 0
+                             WHEN seen_e8 > total_e8 THEN filled_e8 - seen_e8
+                             ELSE filled_e8 - total_e8 END) AS BIGINT) AS unpriced_e8
                FROM orders WHERE :trade_id = '' OR trade_id = :trade_id
                GROUP BY venue, symbol ORDER BY venue, symbol""",
             trade_id=trade_id,
         )
 
     def positions(self) -> dict[tuple[str, str], int]:
-        """Return the signed position by (venue, symbol) that our fills add up to, zero ones included."""
-        return {(totals.venue, totals.symbol): totals.position_e8 for totals in self.fill_totals()}
+        """Return the signed position by (venue, symbol): our fills, and what changed without an order of ours.
+
+        Zero ones are included.
+        """
+        positions = {(totals.venue, totals.symbol): totals.position_e8 for totals in self.fill_totals()}
+        for change in self._all("SELECT venue, symbol, size_e8 FROM adjustments ORDER BY seq"):
+            key = (change["venue"], change["symbol"])
+            positions[key] = positions.get(key, 0) + int(change["size_e8"])
+        return positions
 
     def lot_e8(self, venue: str, symbol: str) -> int:
         """Return the size step the venue last gave for the instrument; 0 when the journal has none."""
@@ -277,7 +283,7 @@ class JournalReader:
 
     def _rows(self, row_type: type[T], sql: str, **values: Any) -> list[T]:
         # Not strict: SQL has 0 and 1 where a row has False and True.
-        return [msgspec.convert(dict(row), row_type, strict=False) for row in self._all(sql, **values)]
+        return [msgspec.convert(row, row_type, strict=False) for row in self._all(sql, **values)]
 
-    def _all(self, sql: str, **values: Any) -> Sequence[sqlite3.Row]:
-        return self._projector.connection.execute(sql, values).fetchall()
+    def _all(self, sql: str, **values: Any) -> list[Row]:
+        return self._projector.database.rows(sql, values)

@@ -181,13 +181,14 @@ class Report:
         }
 
 
-def build_report(directory: Path, run_id: str = "") -> Report:
+def build_report(directory: Path, run_id: str = "", *, url: str = "") -> Report:
     """Report on one run, the last by default. Raises JournalError, also for a run the journal does not have.
 
+    url: of the tables, see journal.database.
     Money and trades are those that began or ended in the run; positions, flat and in_doubt are of the whole journal.
     """
     alive = writer_pid(directory) is not None  # asked before reading: a bot that ends meanwhile has written its end
-    with JournalReader(directory) as journal:
+    with JournalReader(directory, url) as journal:
         runs = journal.runs()
         if not runs and not run_id:
             return Report("empty", notes=("the journal is empty",))

@@ -5,7 +5,7 @@ from. Of an order, three accounts of what filled are kept apart (single fills, r
 filled_e8 is the largest of them, never a sum of two.
 """
 
-SCHEMA = "1"  # any change of the tables or of what is put in them: a projection of another number is built anew
+SCHEMA = "2"  # any change of the tables or of what is put in them: a projection of another number is built anew
 
 TABLES = {
     "runs": """
@@ -45,10 +45,15 @@ TABLES = {
         entry_detected_spread_rate_e8 BIGINT, entry_executed_spread_rate_e8 BIGINT,
         exit_detected_spread_rate_e8 BIGINT, exit_executed_spread_rate_e8 BIGINT,
         fees_e8 BIGINT, pnl_e8 BIGINT, unhedged_ns_max BIGINT, dust_a_e8 BIGINT, dust_b_e8 BIGINT,
-        closed_unix_ns BIGINT""",
+        closed_unix_ns BIGINT, first_leg TEXT NOT NULL, layer INTEGER NOT NULL""",
     "latency": """
         seq BIGINT PRIMARY KEY, run_id TEXT NOT NULL, client_id TEXT NOT NULL, venue TEXT NOT NULL,
         stamps TEXT NOT NULL""",
+    "adjustments": """
+        seq BIGINT PRIMARY KEY, run_id TEXT NOT NULL, trade_id TEXT NOT NULL, leg TEXT NOT NULL, venue TEXT NOT NULL,
+        symbol TEXT NOT NULL, size_e8 BIGINT NOT NULL, reason TEXT NOT NULL, unix_ns BIGINT NOT NULL""",
+    "halts": """
+        seq BIGINT PRIMARY KEY, run_id TEXT NOT NULL, reason TEXT NOT NULL, unix_ns BIGINT NOT NULL""",
     "checks": """
         seq BIGINT NOT NULL, run_id TEXT NOT NULL, reason TEXT NOT NULL, unix_ns BIGINT NOT NULL, venue TEXT NOT NULL,
         symbol TEXT NOT NULL, journal_e8 BIGINT NOT NULL, venue_e8 BIGINT NOT NULL, agree INTEGER NOT NULL,

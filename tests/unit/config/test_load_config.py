@@ -141,6 +141,8 @@ def test_a_problem_names_file_line_key_reason_and_remedy(tmp_path):
         ("  - id: BTC\n", "  - id: far-too-long-an-id\n", "pairs[0].id", "does not fit", "1 to 12"),
         ("  dir: runs/journal", "  dir: ~/journal", "journal.dir", "is not a path", "no ~"),
         ("  socket: runs/bot.sock", f"  socket: /{'x' * 107}", "control.socket", "too long", "shorter"),
+        ("  dir: runs/journal", "  dir: j\n  url: mysql://h/d", "journal.url", "not mysql://", "postgresql://user@host"),
+        ("  dir: runs/journal", "  dir: j\n  url: postgresql://u:pw@h/d", "journal.url", "PGPASSWORD", "postgresql://"),
         ("journal:\n  dir: runs/journal\n", "journal: here\n", "journal", "is not a section", "indented"),
         ("  - id: BTC\n", "    id: BTC\n", "pairs", "is not a list", "- "),
     ],
