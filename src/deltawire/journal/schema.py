@@ -50,8 +50,9 @@ TABLES = {
         seq BIGINT PRIMARY KEY, run_id TEXT NOT NULL, client_id TEXT NOT NULL, venue TEXT NOT NULL,
         stamps TEXT NOT NULL""",
     "adjustments": """
-        seq BIGINT PRIMARY KEY, run_id TEXT NOT NULL, trade_id TEXT NOT NULL, leg TEXT NOT NULL, venue TEXT NOT NULL,
-        symbol TEXT NOT NULL, size_e8 BIGINT NOT NULL, reason TEXT NOT NULL, unix_ns BIGINT NOT NULL""",
+        seq BIGINT PRIMARY KEY, run_id TEXT NOT NULL, trade_id TEXT NOT NULL, pair_id TEXT NOT NULL, leg TEXT NOT NULL,
+        venue TEXT NOT NULL, symbol TEXT NOT NULL, size_e8 BIGINT NOT NULL, reason TEXT NOT NULL,
+        unix_ns BIGINT NOT NULL""",
     "halts": """
         seq BIGINT PRIMARY KEY, run_id TEXT NOT NULL, reason TEXT NOT NULL, unix_ns BIGINT NOT NULL""",
     "checks": """

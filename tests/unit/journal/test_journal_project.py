@@ -312,7 +312,14 @@ def test_tables_of_version_1_are_built_anew_from_the_log(tmp_path: Path, url: st
 
 def test_a_position_nobody_ordered_is_part_of_the_position(tmp_path: Path, url: str):
     change = PositionAdjusted(
-        trade_id="t1", leg="a", venue="paradex", symbol="BTC-USD-PERP", size_e8=-E8, reason="liquidated", unix_ns=1
+        trade_id="t1",
+        pair_id="btc",
+        leg="a",
+        venue="paradex",
+        symbol="BTC-USD-PERP",
+        size_e8=-E8,
+        reason="liquidated",
+        unix_ns=1,
     )
     append(tmp_path, [facts.run_started(), intended("c1"), seen("c1", "sent"), fill("c1", "f", 100, 2 * E8), change])
     with JournalReader(tmp_path, url) as journal:
