@@ -13,7 +13,7 @@ BIN := .venv/bin
 ORACLES := $(BIN)/uv pip compile --generate-hashes --no-header -q
 COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-header -q --python-version 3.11 pyproject.toml
 
-.PHONY: help demo test check bench fuzz oracles lock clean run-env dev-env oracles-env
+.PHONY: help demo test check bench faults fuzz oracles lock clean run-env dev-env oracles-env
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)$$/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -32,6 +32,9 @@ check: dev-env ## Lint, format, strict types, import direction
 
 bench: run-env ## Latency and throughput figures (ARGS="--json")
 	@$(BIN)/deltawire bench $(ARGS)
+
+faults: run-env ## 10,000 seeds of the deterministic fault world (ARGS="--seeds 0..99 --jobs 2")
+	@$(BIN)/deltawire faults --seeds 0..9999 $(ARGS)
 
 fuzz: dev-env ## A million damaged frames for each codec (ARGS="--codec vest-ws --frames 50000 --seed 2")
 	@$(BIN)/python -m tests.fuzz.run $(ARGS)

@@ -183,6 +183,22 @@ def bench(
 
 
 @app.command()
+def faults(
+    seeds: Annotated[str, typer.Option("--seeds", help="Which runs, both ends included.", metavar="A..B")] = "0..99",
+    jobs: Annotated[int | None, typer.Option(min=1, max=256, help="Processes at once; one a processor.")] = None,
+    seed_log: Annotated[
+        int | None, typer.Option("--seed-log", min=0, help="Run this one seed and print all that happened.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Run bot, venues and network on a virtual clock under drawn faults. Exit 0: no seed broke an invariant."""
+    from deltawire.cli.faults import faults as work
+
+    work(seeds, jobs, as_json=as_json, seed_log=seed_log)
+
+
+@app.command()
 def sim(
     ready_file: Annotated[
         Path, typer.Option("--ready-file", help="Where to say, once ready, how to reach them.", metavar="FILE")

@@ -50,6 +50,9 @@ AGREE_POLL_S = 0.25
 FLATTEN_WITHIN_S = 30.0
 # A loop that stood still for longer may have been given up by a guardian, whose patience is twice this at least.
 STALL_NS = 5_000_000_000
+# A venue that cannot be read at the end is asked again for this long: a new registration at Vest may take ten seconds.
+CONFIRM_WITHIN_S = 15.0
+CONFIRM_AGAIN_S = 1.0
 
 
 class CannotStart(Exception):
@@ -396,17 +399,22 @@ class Bot:
             trade = rebuild(remains, trader.rules, self.clock.mono_ns())
             self._ids.resume(remains.trade_id, len(remains.intents))
             trader.adopt(trade)
-            self._log.warning("trade.recovered", trade_id=remains.trade_id, doubtful=len(trade.in_doubt))
+            self._log.warning(
+                "trade.recovered",
+                trade_id=remains.trade_id,
+                phase=trade.phase.value,
+                doubtful=len(trade.in_doubt),
+            )
             # On record, or the news that settles them could not be told from news of an order that never left.
             for order in trade.in_doubt:
                 doubt = observed(order.request.client_id, InDoubt(order.why), self.clock.unix_ns())
                 self.recorder.later(doubt)
+            now_ns = self.clock.mono_ns()
             for intent in remains.intents:
                 client_id = ClientOrderId(intent.client_id)
-                # Bytes written in the last moment of the run before may still be on their way.
-                intended_ns = self.clock.mono_ns() - max(0, self.clock.unix_ns() - intent.unix_ns)
-                venue = self.venues[intent.venue]
-                doubtful = Doubtful(client_id, venue, intent.symbol, intent.correlator, intended_ns)
+                # Bytes written in the last moment of the run before may still be on their way. When that was, only the
+                # date could tell, and that may have been set meanwhile: so they count as written now.
+                doubtful = Doubtful(client_id, self.venues[intent.venue], intent.symbol, intent.correlator, now_ns)
                 live = LiveOrder(trader, doubtful, OrderStamps(), timed=True)
                 self.registry.add(live)
                 if is_unsettled(trade.orders[client_id]):
@@ -499,12 +507,19 @@ class Bot:
 
     async def _confirm_end(self) -> tuple[bool, bool]:
         idle = all(trader.is_idle for trader in self.traders)
-        try:
-            await self._cancel_strays()
-            rows = await self.compare("shutdown")
-        except UNREADABLE as e:
-            self._log.error("positions.unreadable", reason=str(e))
-            return False, False
+        deadline_ns = self.clock.mono_ns() + int(CONFIRM_WITHIN_S * 1e9)
+        rows: list[PositionRow] | None = None
+        while rows is None:
+            try:
+                await self._cancel_strays()
+                rows = await self.compare("shutdown")
+            except UNREADABLE as e:
+                # A lost connection or a key being renewed heals in seconds; an end nobody confirmed calls a person.
+                if self.clock.mono_ns() > deadline_ns:
+                    self._log.error("positions.unreadable", reason=str(e))
+                    return False, False
+                self._log.warning("positions.unreadable", reason=str(e))
+                await asyncio.sleep(CONFIRM_AGAIN_S)
         for row in rows:
             if not row.agree or row.venue_e8:
                 self._log.error("positions.left", reason=_difference(row))

@@ -46,7 +46,7 @@ class Gateway:
             return False
         prepared = [out.venue.prepare(out.request, out.stamps) for out in outgoing]
         unix_ns = self._clock.unix_ns()
-        journalled = self._recorder.intend(
+        intents = [
             intended(
                 out.request,
                 pair_id=out.pair_id,
@@ -56,10 +56,14 @@ class Gateway:
                 unix_ns=unix_ns,
             )
             for out, order in zip(outgoing, prepared, strict=True)
-        )
-        if not journalled and any(out.request.purpose is Purpose.ENTRY for out in outgoing):
-            self._refuse(Refusal("journal", self._recorder.broken))
-            return False
+        ]
+        if not self._recorder.intend(intents):
+            if any(out.request.purpose is Purpose.ENTRY for out in outgoing):
+                self._refuse(Refusal("journal", self._recorder.broken))
+                return False
+            # An exit leaves without its record (I8). The record follows, before all news of the order.
+            for intent in intents:
+                self._recorder.later(intent)
         for out, order in zip(outgoing, prepared, strict=True):
             on_registered(out, order)
         for out, order in zip(outgoing, prepared, strict=True):

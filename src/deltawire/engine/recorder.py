@@ -43,6 +43,11 @@ class Recorder:
             return False
         return True
 
+    @property
+    def unrecorded(self) -> int:
+        """How many intents wait for the disk: of orders that left all the same. With the process they would be lost."""
+        return sum(isinstance(record, OrderIntended) for record in self._later)
+
     def later(self, record: Record) -> None:
         """Write a record as soon as the loop is free again, in order."""
         self._later.append(record)

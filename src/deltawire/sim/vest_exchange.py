@@ -247,7 +247,8 @@ class VestExchange:
         if size_e8 == 0 and not order.misfortune.reject_code:
             self._finish(order, wire.CANCELLED)
             return
-        price_e8 = pool.average_price_e8(is_buy=order.fields.is_buy, size_e8=size_e8)
+        # No size: a fault left it none, and another one refuses the order whatever it would cost.
+        price_e8 = pool.average_price_e8(is_buy=order.fields.is_buy, size_e8=size_e8) if size_e8 else None
         code = order.misfortune.reject_code or self._refusal(order, account, pool, price_e8, size_e8)
         waits = code == self.settings.price_check_code and not order.misfortune.reject_code
         if waits and order.can_rest and order.limit_price_e8:

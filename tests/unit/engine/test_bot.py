@@ -37,7 +37,7 @@ from deltawire.journal.segments import read
 from deltawire.venues.contract import PreparedOrder
 
 MS = 1_000_000
-WAIT_S = 5.0
+WAIT_S = 20.0  # only a failure takes so long; the machine may be busy
 LIMITS = Limits(
     order_notional_e8_max=10_000 * E8,
     orders_per_minute_max=100,

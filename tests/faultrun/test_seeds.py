@@ -1,0 +1,49 @@
+"""A small fixed set of seeds in every test run; `make faults` runs ten thousand. And that one seed is one run."""
+
+from dataclasses import replace
+
+import pytest
+
+from deltawire.faultrun.plan import Strike, draw
+from deltawire.faultrun.sweep import all_rows, run_batch
+from deltawire.faultrun.world import run_plan, run_seed
+
+SEEDS = range(1_000, 1_032)
+
+
+@pytest.mark.parametrize("first", SEEDS[::4])
+def test_no_invariant_breaks_in_the_fixed_seeds(first):
+    for outcome in run_batch(list(range(first, first + 4))):
+        assert outcome.broken == [], f"replay: deltawire faults --seed-log {outcome.seed}"
+
+
+def test_one_seed_is_one_run_byte_for_byte():
+    # With crashes, restarts and a full disk in it.
+    first, second = run_seed(1_007, keep_log=True), run_seed(1_007, keep_log=True)
+    assert first.lines == second.lines
+    assert first.digest == second.digest
+
+
+def test_two_seeds_are_two_runs():
+    assert run_seed(1_000).digest != run_seed(1_001).digest
+
+
+def test_a_world_without_faults_trades_and_ends_flat():
+    outcome = run_plan(replace(draw(1), strikes=()), keep_log=True)
+    assert outcome.broken == []
+    assert outcome.coverage["trade holding exit"] >= 3
+
+
+@pytest.mark.parametrize("write", range(1, 40))
+def test_a_crash_at_any_write_of_a_round_trip_is_recovered_from(write):
+    # The first round trip of this market is 33 writes long; each is hit, by turns before, in and after it.
+    where = ("before", "middle", "after")[write % 3]
+    crash = Strike(0, "crash.at_write", {"writes": write, "where": where})
+    outcome = run_plan(replace(draw(1), strikes=(crash,), restart_after_ns=(300_000_000,)), keep_log=True)
+    assert outcome.broken == []
+    assert outcome.coverage[f"fault crash_{where}_write"] == 1
+    assert sum("bot.started" in line for line in outcome.lines) == 2
+
+
+def test_every_row_that_is_counted_has_a_name_of_its_own():
+    assert len(set(all_rows())) == len(all_rows())
