@@ -20,8 +20,9 @@ class Life:
     replied: bool = False
     over: bool = False
     doubted: bool = False  # said once for each order: a second word would add nothing
-    resolved: bool = False  # in doubt, then read at the venue; news of it is told all the same
+    resolved: bool = False  # filled whole, or read at the venue; news of it is told all the same
     fill_ids: set[str] = field(default_factory=set)
+    filled_e8: int = 0  # by the fills seen here
 
     @property
     def client_id(self) -> ClientOrderId:
@@ -81,7 +82,7 @@ class Lives:
         self._open.pop(life.client_id, None)
 
     def resolve(self, client_id: str) -> None:
-        """The word of a look-up: it is over, or never was."""
+        """Nothing of it can be open: filled whole by its fills, or over by a look-up."""
         life = self._open.pop(client_id, None)
         if life is not None:
             life.resolved = True

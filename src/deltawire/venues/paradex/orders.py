@@ -20,7 +20,16 @@ from deltawire.core.events import Acked, Closed, FillSeen, InDoubt, NotSent, Ord
 from deltawire.core.money import notional_e8, rate_of_e8
 from deltawire.core.types import ClientOrderId, Instrument, Purpose, VenueOrderId
 from deltawire.net.api import HttpFailure, HttpResponse
-from deltawire.venues.contract import ORDERS, Clock, DecodeError, EventLog, PreparedOrder, Refused, VenueSink
+from deltawire.venues.contract import (
+    ORDERS,
+    Clock,
+    DecodeError,
+    EventLog,
+    OrderReport,
+    PreparedOrder,
+    Refused,
+    VenueSink,
+)
 from deltawire.venues.paradex import busts, errors, rest, rpc, sbe
 from deltawire.venues.paradex.budget import Budgets
 from deltawire.venues.paradex.link import DISTURBED, Link
@@ -180,9 +189,20 @@ class OrderDesk:
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
-    def resolve(self, client_id: ClientOrderId) -> None:
-        """Take the word of a look-up that an order is over, or never was: it no longer blocks its market."""
-        self._lives.resolve(client_id)
+    def on_report(self, client_id: ClientOrderId, report: OrderReport | None, *, is_too_late: bool) -> None:
+        """Take the word of a look-up: an order that is over, filled whole, or never was no longer blocks its market.
+
+        is_too_late: the venue would not take the order any more, so one that it does not know never was.
+        """
+        life = self._lives.of_client(client_id)
+        if life is None:
+            return
+        if report is None:
+            is_settled = is_too_late
+        else:
+            is_settled = report.is_final or report.filled_e8 >= life.prepared.request.size_e8
+        if is_settled:
+            self._lives.resolve(client_id)
 
     async def close(self) -> None:
         """Switch cancel-on-disconnect off if nothing of ours rests; else leave it on, so that closing cancels."""
@@ -370,6 +390,9 @@ class OrderDesk:
             if fill.fill_id in life.fill_ids:
                 return
             life.fill_ids.add(fill.fill_id)
+            life.filled_e8 += fill.size_e8
+            if life.filled_e8 >= life.prepared.request.size_e8:
+                self._lives.resolve(life.client_id)  # nothing is left of it, even if its end is never told
             life.prepared.stamps.filled_mono_ns = received_mono_ns
             instrument = life.prepared.request.instrument
         fee_e8 = self.fee_of(fill, instrument)

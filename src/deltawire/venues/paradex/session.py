@@ -213,9 +213,9 @@ class ParadexVenue:
         """Read one order. The correlator is its signature timestamp, which bounds the search for its fills."""
         asked_unix_ms = self._clock.unix_ns() // 1_000_000
         report = await self._read().look_up(client_id, correlator, symbol)
-        too_late_ms = correlator + self._settings.recv_window_ms + NEVER_MARGIN_MS
-        if self._desk is not None and (report.is_final if report is not None else asked_unix_ms > too_late_ms):
-            self._desk.resolve(client_id)
+        if self._desk is not None:
+            never_ms = correlator + self._settings.recv_window_ms + NEVER_MARGIN_MS
+            self._desk.on_report(client_id, report, is_too_late=asked_unix_ms >= never_ms)
         return report
 
     async def positions(self) -> list[PositionReport]:
