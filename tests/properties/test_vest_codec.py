@@ -5,10 +5,11 @@ import json
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.vest.fake_vest import Log
 
 from deltawire.core.secret import Secret
 from deltawire.venues.contract import DecodeError
-from deltawire.venues.vest import formatting, levels, rest, signing, wire, ws
+from deltawire.venues.vest import children, formatting, levels, rest, shapes, signing, wire, ws
 from deltawire.venues.vest.signing import Signer
 
 SIGNER = Signer(Secret("0x" + "42" * 32))
@@ -42,6 +43,9 @@ def test_any_answer_gives_its_shape_or_a_typed_error(status, raw):
         with contextlib.suppress(DecodeError, rest.VenueError):
             rest.read_answer(status, raw, shape)
             assert 200 <= status < 300
+    for known in shapes.OF_ANSWER:
+        with contextlib.suppress(DecodeError):
+            shapes.FirstLook(Log()).look_at_answer(known, raw)
     with contextlib.suppress(DecodeError, rest.VenueError):
         rest.read_depth(status, raw, levels.LevelReader())
     with contextlib.suppress(DecodeError):
@@ -88,6 +92,18 @@ def test_an_order_arrives_as_it_was_signed(order):
     assert arrived.order == order
     digest = signing.personal_digest(rest.signed_order_bytes(arrived.order))
     assert signing.is_signed_by(SIGNER.address, digest, arrived.signature)
+
+
+@given(st.integers(0, 2**63), st.booleans(), st.sampled_from(children.ChildNonce), st.sets(st.sampled_from("ts")))
+def test_children_arrive_as_they_were_signed(nonce, is_buy, reading, which):
+    parent = wire.OrderFields(7, nonce, signing.LIMIT, "BTC-PERP", is_buy, "0.0100", "60000.00", False)
+    wanted = {"tp_price": "61000.00" if "t" in which else "", "sl_price": "59000.00" if "s" in which else ""}
+    sent = children.with_children(parent, SIGNER, reading, **wanted)
+    arrived = rest.read_body(rest.order_body(sent, 5000, "0x"), wire.OrderSubmit).order
+    found = children.children_of(arrived, reading)
+    assert len(found) == len(which)
+    assert all(children.signer_of(child, signature) == SIGNER.address for child, signature in found)
+    assert all(child.reduce_only and child.is_buy is not is_buy for child, _ in found)
 
 
 @given(UINT256, UINT256, st.text("0123456789abcdefABCDEFx", max_size=70))

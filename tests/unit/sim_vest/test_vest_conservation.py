@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.unit.sim_vest.world import DELEGATE, SETTINGS, STRANGER, World
 
 from deltawire.core.money import BPS_E8, E8, format_e8, notional_e8
+from deltawire.sim.vest_accounts import margin_of
 from deltawire.sim.vest_ledger import MICRO_E8, Ledger
 
 RISKY = replace(SETTINGS, premium_rate_at_million_e8=50 * BPS_E8)
@@ -68,6 +69,29 @@ def test_money_in_is_money_out_and_fills_are_positions(steps):
     for symbol, pool in world.exchange.pools.items():
         net = sum(ledger.position(symbol).size_e8 for ledger in ledgers)
         assert pool.net_e8 == net == -world.exchange.house.position(symbol).size_e8
+
+
+@settings(max_examples=60, deadline=None)
+@given(trades)
+def test_poor_accounts_are_liquidated_in_time_and_still_money_in_is_money_out(steps):
+    world = World(replace(RISKY, funding_rate_at_million_e8=50_000), collateral=20_000)
+    ledgers = [world.account.ledger, world.exchange.house]
+    total_e8 = sum(ledger.collateral_e8 for ledger in ledgers)
+    for _, is_buy, symbol, steps_of_size, move_bps, pause_ms in steps:
+        base, pool = symbol.removesuffix("-PERP"), world.exchange.pools[symbol]
+        bid_e8 = ROOT_PRICE[base] * (10_000 + 5 * move_bps) // 10_000
+        world.quote(base, format_e8(bid_e8), format_e8(bid_e8 + E8), size="1000")
+        margin = margin_of(world.account, world.account.ledger, world.exchange.pools)
+        assert margin.equity_e8 >= margin.maintenance_e8, "left under-margined after a tick of its market"
+        world.place(
+            "buy" if is_buy else "sell",
+            symbol=symbol,
+            size=format_e8(steps_of_size * pool.rules.size_step_e8, pool.rules.size_decimals),
+            limit_price=format_e8(200_000 * E8 if is_buy else E8, pool.rules.price_decimals),
+        )
+        world.advance(60 + pause_ms)
+        assert sum(equity_e8(ledger, world) for ledger in ledgers) == total_e8
+        assert pool.net_e8 == world.account.ledger.position(symbol).size_e8
 
 
 @settings(max_examples=60, deadline=None)
