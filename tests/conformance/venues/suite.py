@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from deltawire.core.book import Book
-from deltawire.core.events import Acked, Closed, FilledTotal, InDoubt, NotFound, OrderEvent
+from deltawire.core.events import Acked, Closed, FilledTotal, FillSeen, InDoubt, NotFound, OrderEvent
 from deltawire.core.money import E8, notional_e8
 from deltawire.core.order import IllegalTransition, Order, apply
 from deltawire.core.stamps import OrderStamps
@@ -138,13 +138,23 @@ class Ear:
         self.illegal: list[str] = []
         self.links: list[tuple[str, bool]] = []
         self.book_calls: list[tuple[str, bool, int]] = []  # symbol, valid, received_mono_ns
+        # Called once, inside the next call of that kind, as the engine sends inside them.
+        self.in_book: Callable[[], object] | None = None
+        self.in_order: Callable[[], object] | None = None
 
     def on_book(self, book: Book, received_mono_ns: int) -> None:
         self.book_calls.append((book.symbol, book.valid, received_mono_ns))
+        act, self.in_book = self.in_book, None
+        if act is not None:
+            act()
 
     def on_order(self, client_id: ClientOrderId, event: OrderEvent) -> None:
         self.events[client_id].append(event)
         self.learn(client_id, event)
+        if isinstance(event, FillSeen | FilledTotal):
+            act, self.in_order = self.in_order, None
+            if act is not None:
+                act()
 
     def on_link(self, venue: str, link: str, *, up: bool, detail: str) -> None:
         assert venue

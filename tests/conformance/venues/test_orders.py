@@ -1,12 +1,13 @@
 """Every adapter: what becomes of an order when nothing, or only the venue's own answer, goes wrong."""
 
 import pytest
-from tests.conformance.venues.suite import SIZE_E8, Rig, until
+from tests.conformance.venues.suite import ASK_E8, BASE, BID_E8, SIZE_E8, Rig, quote, until
 
 from deltawire.core.events import Acked, Closed, FilledTotal, FillSeen, InDoubt, Rejected, Sent
-from deltawire.core.money import rate_of_e8
+from deltawire.core.money import E8, rate_of_e8
 from deltawire.core.order import CANCELLED, FILLED, FINAL, REJECTED
 from deltawire.core.types import ClientOrderId, Side
+from deltawire.venues.contract import PreparedOrder
 
 
 @pytest.mark.parametrize("side", Side, ids=lambda side: side.name)
@@ -144,6 +145,27 @@ async def test_stamps_tell_the_way_of_an_order_in_order(rig: Rig):
     assert stamps.reused
     assert stamps.connection_age_ns > 0
     assert stamps.connection_requests > 0
+
+
+async def test_an_order_may_be_sent_inside_the_call_that_tells_of_a_book(rig: Rig):
+    sent: list[PreparedOrder] = []
+    rig.ear.in_book = lambda: sent.append(rig.submit())
+    rig.world.market.publish(rig.world.name, BASE, quote(BID_E8 + E8, ASK_E8 + E8))
+    await until(lambda: sent, "the book is told")
+    assert rig.events(sent[0])[0] == Sent()
+    await rig.ended(sent[0])
+    rig.assert_true(sent[0])
+
+
+async def test_an_order_may_be_sent_inside_the_call_that_tells_of_a_fill(rig: Rig):
+    sent: list[PreparedOrder] = []
+    rig.ear.in_order = lambda: sent.append(rig.submit(Side.SELL))
+    first = rig.submit()
+    await until(lambda: sent, "the fill is told")
+    for prepared in (first, sent[0]):
+        await rig.ended(prepared)
+        rig.assert_true(prepared)
+    assert rig.world.truth().position_e8 == 0
 
 
 async def test_an_order_is_submitted_at_most_once(rig: Rig):
