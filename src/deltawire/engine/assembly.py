@@ -260,7 +260,8 @@ def _paradex(
         sbe=venue.sbe,
         feed_connections=venue.feed_connections,
         state_poll_s=venue.state_poll_ns / 1e9,
-        release_ahead_s=venue.release_ahead_ns // 10**9,
+        # The simulator has releases only when it is told to; a demo must run at any hour.
+        release_ahead_s=None if config.is_simulated else venue.release_ahead_ns // 10**9,
     )
     http = network.rest(origin_of(venue.rest_url))
     return ParadexVenue(settings, network=network, http=http, clock=clock, log=log, rng=rng)

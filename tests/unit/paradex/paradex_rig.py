@@ -30,9 +30,6 @@ SETTINGS = ParadexSettings(
     reconnect_floor_s=0.001,
     reconnect_ceiling_s=0.01,
     resubscribe_pause_s=0.0,
-    # The tests run at any hour of any day.
-    release_ahead_s=0,
-    release_span_s=0,
 )
 
 

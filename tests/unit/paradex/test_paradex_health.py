@@ -77,6 +77,16 @@ async def test_any_state_but_ok_blocks_entries_and_is_named(state):
     assert health.block() == f"system state is {state}"
 
 
+async def test_without_releases_there_is_no_window():
+    clock = HandClock(datetime(2026, 11, 24, 4, 30, tzinfo=UTC))
+    rig = make_rig(SETTINGS)
+    http = HttpCaller(rig.fake, SETTINGS.rest_url, 1.0, budgets=Budgets(OrderClass.PRO), clock=clock)
+    health = Health(SETTINGS, http=http, clock=clock, log=MemoryLog())
+    await health.start()
+    assert health.block() == ""
+    await health.close()
+
+
 async def test_a_state_not_read_for_several_polls_blocks_entries():
     health, clock, _ = await health_at(TUESDAY_NOON)
     clock.now_ns += int(POLLS_MISSED_MAX * SETTINGS.state_poll_s * 1e9)

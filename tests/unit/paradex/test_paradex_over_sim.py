@@ -62,8 +62,6 @@ class Bench:
             account_address=hex(self.keys.account_address),
             private_key=self.keys.private_key,
             symbols=(BTC,),
-            release_ahead_s=0,
-            release_span_s=0,
             reconnect_floor_s=30.0,  # a lost socket stays lost
             reconnect_ceiling_s=30.0,
             rest_connections=1,

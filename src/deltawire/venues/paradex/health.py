@@ -57,9 +57,10 @@ class Health:
         settings = self._settings
         if self.state != OK:
             return f"system state is {self.state}"
-        since_s = release_s(self._clock.unix_ns() // 10**9)
-        if since_s is not None and -settings.release_ahead_s <= since_s < settings.release_span_s:
-            return "release window, weekdays from 04:30 UTC"
+        if settings.release_ahead_s is not None:
+            since_s = release_s(self._clock.unix_ns() // 10**9)
+            if since_s is not None and -settings.release_ahead_s <= since_s < settings.release_span_s:
+                return "release window, weekdays from 04:30 UTC"
         unread_s = (self._clock.mono_ns() - self._read_mono_ns) / 1e9
         if unread_s > POLLS_MISSED_MAX * settings.state_poll_s:
             return f"system state unread for {unread_s:.0f} s"

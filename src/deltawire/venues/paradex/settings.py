@@ -57,9 +57,9 @@ class ParadexSettings:
     silence_s: float = 45.0  # no frame at all: two of the venue's idle heartbeats (20 s) have been missed
 
     state_poll_s: float = 5.0  # system/state; 12 of the 1500 public calls a minute that an address has
-    # Entries stop so long before the releases at 04:30 UTC on weekdays, and for so long after their begin (the venue
-    # says about 15 minutes). Until then the polled state may be ok between two phases.
-    release_ahead_s: int = 60
+    # Entries stop so long before the releases at 04:30 UTC on weekdays, and for release_span_s after their begin (the
+    # venue says about 15 minutes): in between the polled state may be ok for a moment. None: no releases here.
+    release_ahead_s: int | None = None
     release_span_s: int = 900
 
     reconnect_floor_s: float = 0.25
