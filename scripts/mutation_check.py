@@ -1,0 +1,359 @@
+"""Breaks the safety rules one at a time and shows that the tests notice: mutation_check.py [--jobs N] [--write].
+
+Each breakage is a small edit of one source file in a throw-away copy of the tree; then the tests of core and engine run
+there. A breakage that no test notices is a hole in the tests, and makes this script fail. --write renews the table in
+docs/mutation-check.md.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TESTS = ("tests/unit/core", "tests/unit/engine", "tests/properties/test_trade_machine.py")
+TABLE = ROOT / "docs" / "mutation-check.md"
+WITHIN_S = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Breakage:
+    rule: str
+    what: str
+    file: str
+    old: str
+    new: str
+
+
+def _core(rule: str, what: str, file: str, old: str, new: str) -> Breakage:
+    return Breakage(rule, what, f"src/deltawire/core/{file}", old, new)
+
+
+def _engine(rule: str, what: str, file: str, old: str, new: str) -> Breakage:
+    return Breakage(rule, what, f"src/deltawire/engine/{file}", old, new)
+
+
+BREAKAGES = (
+    _core(
+        "I1", "count a repeated fill twice", "order.py", "if isinstance(event, FillSeen) and any(", "if False and any("
+    ),
+    _core("I1", "accept a fill past the size", "order.py", "if after.filled_e8 > order.request.size_e8:", "if False:"),
+    _core(
+        "I1",
+        "add executions to running totals",
+        "order.py",
+        "return max(self._seen_e8(), self.total.size_e8, self.closed_filled_e8)",
+        "return self._seen_e8() + self.total.size_e8",
+    ),
+    _core(
+        "I1",
+        "hedge the asked quantity instead of the filled one",
+        "trade.py",
+        "size_e8 = floor_to(abs(self.delta_e8), instrument.size_step_e8)",
+        "size_e8 = floor_to(self.rules.size_e8, instrument.size_step_e8)",
+    ),
+    _core("I1", "decide while an order is unfinished", "trade.py", "while not self.unfinished and", "while"),
+    _core(
+        "I2",
+        "forget the unwind",
+        "trade.py",
+        "places.extend(self._reduce(1 - self._lagging, abs(self.delta_e8), Purpose.UNWIND, books, ready))",
+        "pass",
+    ),
+    _core("I2", "never alarm a leg alone", "trade.py", "if not since_ns or self.alarmed or", "if True or"),
+    _core(
+        "I2",
+        "repair without end",
+        "trade.py",
+        "if self.exit_reason or self.repairs >= allowed:",
+        "if self.exit_reason:",
+    ),
+    _core("I2", "retry without pause", "trade.py", "self.not_before_mono_ns = now_mono_ns + delay_ns", "pass"),
+    _core("I2", "retry for ever", "trade.py", "return self.attempts >= ATTEMPTS_MAX", "return False"),
+    _core(
+        "I2",
+        "wait for an absent venue for ever",
+        "trade.py",
+        "else Finding.EXCESS\n        return Finding.MISSING",
+        "else None\n        return Finding.MISSING",
+    ),
+    _core(
+        "I2", "close one leg while the other cannot", "trade.py", "if not all(ready[leg] for leg in on):", "if False:"
+    ),
+    _core("I3", "use a client id twice", "trade.py", "if request.client_id in self.orders:", "if False:"),
+    _engine(
+        "I3", "give the same id to a retry", "ids.py", "attempt = self._attempts.get(trade_id, 0) + 1", "attempt = 1"
+    ),
+    _core(
+        "I4",
+        "take doubt for a refusal, and so send again",
+        "order.py",
+        "        InDoubt: UNKNOWN,\n    },\n    OPEN",
+        "        InDoubt: NEVER,\n    },\n    OPEN",
+    ),
+    _core(
+        "I4",
+        "free the size of an order in doubt",
+        "order.py",
+        "FINAL = frozenset({FILLED,",
+        "FINAL = frozenset({UNKNOWN, FILLED,",
+    ),
+    _core(
+        "I4",
+        "believe an end that does not say how much filled",
+        "order.py",
+        "if isinstance(event, Closed) and event.filled_e8 is None and not order.is_final:",
+        "if False:",
+    ),
+    _core(
+        "I4",
+        "believe a look-up over an acknowledgement",
+        "order.py",
+        "if isinstance(event, NotFound) and order.state is UNKNOWN and order.venue_order_id is not None:",
+        "if False:",
+    ),
+    _engine(
+        "I4",
+        "believe at once that an order was never placed",
+        "resolver.py",
+        "return [NotFound()] if asked_ns - order.intended_mono_ns > never_after_ns else []",
+        "return [NotFound()]",
+    ),
+    _engine(
+        "I4",
+        "never read an order in doubt",
+        "dealer.py",
+        "            self._desk.on_doubt(client_id)\n        if trade in",
+        "            pass\n        if trade in",
+    ),
+    _engine(
+        "I4",
+        "enter while something is in doubt",
+        "dealer.py",
+        "return all(trade.phase is HOLDING and not trade.exit_reason for trade in self.open)",
+        "return True",
+    ),
+    _engine(
+        "I5",
+        "end without asking the venues",
+        "bot.py",
+        "flat = idle and not any(row.venue_e8 for row in rows)",
+        "flat = True",
+    ),
+    _engine(
+        "I5",
+        "trade on a position nobody can account for",
+        "bot.py",
+        "elif left := self.safety.accept_venues(rows):",
+        "elif left := []:",
+    ),
+    _engine("I5", "forget trades an earlier run left open", "recovery.py", "found.open_trades.append(remains)", "pass"),
+    _engine(
+        "I5",
+        "take an unanswered order of a dead run for settled",
+        "recovery.py",
+        'order if order.is_final else apply(order, InDoubt("the bot was away"))',
+        "order",
+    ),
+    _engine(
+        "I6",
+        "skip the journal",
+        "gateway.py",
+        "journalled = self._recorder.intend(",
+        "journalled = True or self._recorder.intend(",
+    ),
+    _engine(
+        "I6",
+        "forget intents of orders held back by a full disk",
+        "recorder.py",
+        "            self._later = records + self._later",
+        "            pass",
+    ),
+    _core(
+        "I7",
+        "ignore the notional limit",
+        "limits.py",
+        "if request.purpose is Purpose.ENTRY and notional > self.limits.order_notional_e8_max:",
+        "if False:",
+    ),
+    _core("I7", "send an order without a price cap", "limits.py", "if request.cap_price_e8 <= 0:", "if False:"),
+    _core(
+        "I7",
+        "ignore the order rate",
+        "limits.py",
+        "return len(self.sent_mono_ns) + reserve < self.limits.orders_per_minute_max",
+        "return True",
+    ),
+    _core(
+        "I7", "ignore a stale book", "limits.py", "if age_ns > self.limits.quote_age_ns_max[book.venue]:", "if False:"
+    ),
+    _core("I7", "ignore an invalid book", "limits.py", "if not book.valid or not book.two_sided:", "if False:"),
+    _core(
+        "I7",
+        "ignore the daily loss",
+        "limits.py",
+        "if self.lost_today_e8 >= self.limits.daily_loss_e8_max:",
+        "if False:",
+    ),
+    _core(
+        "I7",
+        "ignore the margin",
+        "limits.py",
+        "refusal = self.loss_refusal() or self._margin_refusal()",
+        "refusal = self.loss_refusal()",
+    ),
+    _engine(
+        "I7",
+        "ignore the inventory limit",
+        "trader.py",
+        "refusal = gate.inventory_refusal(venue.name, desk.inventory_e8(venue.name), added_e8)",
+        "refusal = None",
+    ),
+    _engine(
+        "I7",
+        "ignore confirmations",
+        "trader.py",
+        "if self._confirmed < self.rules.confirm_updates or lasted_ns < self.rules.confirm_ns:",
+        "if False:",
+    ),
+    _core("I8", "let entries use up the rate of exits", "limits.py", "EXIT_RESERVE = 4", "EXIT_RESERVE = 0"),
+    _engine(
+        "I8",
+        "hold exits back on a full disk",
+        "gateway.py",
+        "if not journalled and any(out.request.purpose is Purpose.ENTRY for out in outgoing):",
+        "if not journalled:",
+    ),
+    _engine(
+        "I8",
+        "hold exits back while paused",
+        "bot.py",
+        "if trader is not None and not self._is_frozen:",
+        'if trader is not None and not self._is_frozen and self.state != "disarmed":',
+    ),
+    _core(
+        "I10",
+        "keep trading on a crossed book",
+        "book.py",
+        "if self.two_sided and self.bids[0][0] >= self.asks[0][0]:",
+        "if False:",
+    ),
+    _core(
+        "costs", "forget the fees", "edge.py", "return 2 * sum(leg.fee_rate_taker_e8 for leg in self.legs)", "return 0"
+    ),
+    _core(
+        "price",
+        "round a cap against ourselves",
+        "types.py",
+        "round_to = floor_to if side is Side.BUY else ceil_to",
+        "round_to = ceil_to if side is Side.BUY else floor_to",
+    ),
+    _engine(
+        "rule 7",
+        "believe a changed position at first sight",
+        "watch.py",
+        "if change_e8 and seen in self._suspected:",
+        "if change_e8:",
+    ),
+    _engine(
+        "rule 7",
+        "leave the other leg on after a liquidation",
+        "safety.py",
+        '        trader.want_exit("position_changed")',
+        "        pass",
+    ),
+    _engine(
+        "rule 8",
+        "forget a kill over a restart",
+        "safety.py",
+        "self._recorder.later(Halted(",
+        "(lambda _: None)(Halted(",
+    ),
+    _engine(
+        "rule 8",
+        "open trades after an unclean end",
+        "bot.py",
+        "unclean = self._recovered.unclean_before and not self.settings.arm_itself",
+        "unclean = False",
+    ),
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--write", action="store_true", help="renew docs/mutation-check.md")
+    parser.add_argument("--only", default="", help="only breakages whose text contains this")
+    options = parser.parse_args()
+    chosen = [breakage for breakage in BREAKAGES if options.only in breakage.what]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        outcomes = []
+        for breakage, outcome in zip(chosen, pool.map(_try, chosen), strict=True):
+            outcomes.append(outcome)
+            sys.stdout.write(f"{'caught' if outcome else 'MISSED'}  {breakage.rule}: {breakage.what}  {outcome}\n")
+            sys.stdout.flush()
+    missed = outcomes.count("")
+    sys.stdout.write(f"{len(outcomes)} breakages, {len(outcomes) - missed} caught, {missed} missed\n")
+    if options.write and not options.only:
+        TABLE.write_text(_page(outcomes))
+    return 1 if missed else 0
+
+
+def _try(breakage: Breakage) -> str:
+    """Return the name of the first test that noticed, "" when none did."""
+    with tempfile.TemporaryDirectory(prefix="deltawire-mutant-") as name:
+        tree = Path(name)
+        for folder in ("src", "tests"):
+            shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", tree)
+        source = tree / breakage.file
+        text = source.read_text()
+        if text.count(breakage.old) != 1:
+            raise SystemExit(
+                f"{breakage.file}: {breakage.what}: the text to break stands there {text.count(breakage.old)} times"
+            )
+        source.write_text(text.replace(breakage.old, breakage.new))
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout=60", *TESTS]
+        path = os.pathsep.join((str(tree / "src"), str(tree)))
+        try:
+            run = subprocess.run(  # noqa: S603 - pytest, on our own tests
+                command,
+                cwd=tree,
+                env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+                capture_output=True,
+                text=True,
+                timeout=WITHIN_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return "the tests did not end"
+    if run.returncode == 0:
+        return ""
+    failed = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return failed[0].split(" - ")[0].split("::")[-1] if failed else "the tests could not run"
+
+
+def _page(outcomes: list[str]) -> str:
+    rows = "\n".join(
+        f"| {breakage.rule} | {breakage.what} | `{outcome}` |"
+        for breakage, outcome in zip(BREAKAGES, outcomes, strict=True)
+    )
+    return f"""# Do the tests notice?
+
+`scripts/mutation_check.py --write` breaks the safety rules one at a time in a copy of the tree and runs the tests of
+core and engine. {len(outcomes)} breakages, {len(outcomes) - outcomes.count("")} noticed.
+The last column is the first test that did.
+
+| rule | breakage | noticed by |
+|---|---|---|
+{rows}
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
