@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a script, not a package
 """Breaks the safety rules one at a time and shows that the tests notice: mutation_check.py [--jobs N] [--write].
 
 Each breakage is a small edit of one source file in a throw-away copy of the tree; then the tests of core and engine run
