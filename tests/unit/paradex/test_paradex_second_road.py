@@ -245,3 +245,13 @@ async def test_a_look_up_that_finds_the_whole_fill_but_not_the_order_frees_its_m
     assert report is not None
     assert (report.is_final, report.filled_e8) == (False, SIZE_E8)
     assert rig.venue.entry_block(BTC) == ""
+
+
+async def test_a_token_the_venue_refuses_is_replaced_for_the_next_exit(down):
+    """A venue that restarts drops its sockets and its tokens at once."""
+    down.fake.tokens.clear()
+    first = down.submit(purpose=Purpose.EXIT)
+    await down.until_kinds(first, "Sent", "Rejected")
+    await down.sink.until(lambda: down.fake.tokens != set() and down.venue.ready)
+    second = down.submit(purpose=Purpose.EXIT)
+    await down.until_kinds(second, "Sent", "Acked")

@@ -57,6 +57,9 @@ NAMES_REFUSED = frozenset({
     "VALIDATION_ERROR",
 })  # fmt: skip
 
+# Another token may do what this one could not.
+NAMES_TOKEN_REFUSED = frozenset({"INVALID_TOKEN", "UNAUTHORIZED_ERROR"})
+
 # These win over any code and name beside them.
 NAMES_DOUBTFUL = frozenset({"DUPLICATED_CLIENT_ID", "INTERNAL_ERROR", "NOT_UNIQUE", "SERVICE_UNAVAILABLE"})
 

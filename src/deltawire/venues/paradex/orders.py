@@ -10,7 +10,7 @@ Source: Paradex protocol reference, sections 5 to 7, 13, 14 and 19.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -183,11 +183,7 @@ class OrderDesk:
         life = self._lives.of_client(client_id)
         if life is not None and life.over:
             return
-        task = asyncio.get_running_loop().create_task(
-            self._cancel(life) if life is not None else self._cancel_stranger(client_id)
-        )
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+        self._spawn(self._cancel(life) if life is not None else self._cancel_stranger(client_id))
 
     def on_report(self, client_id: ClientOrderId, report: OrderReport | None, *, is_too_late: bool) -> None:
         """Take the word of a look-up: an order that is over, filled whole, or never was no longer blocks its market.
@@ -306,6 +302,8 @@ class OrderDesk:
             stamps.reply_mono_ns = outcome.received_mono_ns
         if not 200 <= outcome.status < 300:
             code, message = rest.read_error(outcome.body)
+            if code in errors.NAMES_TOKEN_REFUSED:
+                self._spawn(self._mend_token())
             self._on_refusal(life, errors.order_event_http(outcome.status, code, message))
             return
         try:
@@ -459,6 +457,17 @@ class OrderDesk:
     def _tell(self, client_id: ClientOrderId, event: OrderEvent) -> None:
         assert self._sink is not None
         self._sink.on_order(client_id, event)
+
+    async def _mend_token(self) -> None:
+        try:
+            await self._road.mend_token()
+        except DISTURBED as e:
+            self._log.warning("paradex.token_not_renewed", reason=str(e))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
 
     async def _cancel(self, life: Life) -> None:
         try:

@@ -10,7 +10,7 @@ from deltawire.core.money import notional_e8, rate_of_e8
 from deltawire.core.secret import Secret
 from deltawire.core.types import ClientOrderId, Instrument, VenueOrderId
 from deltawire.venues.contract import BalanceReport, EventLog, OpenOrder, OrderReport, PositionReport, Refused
-from deltawire.venues.paradex import rest
+from deltawire.venues.paradex import errors, rest
 from deltawire.venues.paradex.http import HttpCaller
 from deltawire.venues.paradex.records import Fill, Order
 from deltawire.venues.paradex.rest import NAME
@@ -21,7 +21,6 @@ from deltawire.venues.paradex.tokens import TokenKeeper
 FEE_RATE_TAKER_E8_DEFAULT = 45_000
 # The venue's "I do not know this order", by id and by client id.
 UNKNOWN_ORDER = frozenset({"CLIENT_ORDER_ID_NOT_FOUND", "ORDER_ID_NOT_FOUND", "NOT_FOUND"})
-TOKEN_REFUSED = frozenset({"INVALID_TOKEN", "UNAUTHORIZED_ERROR"})
 # Fills are looked for from a minute before the order was signed: the clocks may differ, the lists are in venue time.
 FILLS_BEFORE_MS = 60_000
 PAGES_MAX = 10  # of 100 fills or orders each; one immediate order has a handful
@@ -128,7 +127,7 @@ class Reads:
         try:
             return await self._http.call(request(await self._tokens.current()))
         except Refused as e:
-            if e.code not in TOKEN_REFUSED:
+            if e.code not in errors.NAMES_TOKEN_REFUSED:
                 raise
             return await self._http.call(request(await self._tokens.renew()))
 

@@ -34,6 +34,11 @@ class RestRoad:
         headers = f"Authorization: Bearer {token.reveal()}\r\nContent-Type: application/json\r\n".encode()
         return self._pool.post_now(self._target, headers, rest.order_body(payload), on_done)
 
+    async def mend_token(self) -> None:
+        """Get a token in place of one that was refused, so that the next order does not fail for it as well."""
+        self._tokens.distrust()
+        await self._tokens.current()
+
     async def cancel(self, client_id: str, market: str = "") -> None:
         """Ask to cancel by client id. "Queued" is all a good answer says. Raises what HttpCaller.call raises."""
         await self._http.call(rest.cancel_by_client_id(await self._tokens.current(), client_id, market))

@@ -55,6 +55,10 @@ class TokenKeeper:
         age_s = (self._clock.mono_ns() - self._fetched_mono_ns) / 1e9
         return self._token if age_s < LIFE_S - LIFE_SPARE_S else None
 
+    def distrust(self) -> None:
+        """Drop a token the venue has refused: the next `current` fetches another."""
+        self._token = None
+
     async def renew(self) -> Secret:
         async with self._lock:
             return await self._fetch()
