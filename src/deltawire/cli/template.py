@@ -73,7 +73,7 @@ venues:
     # The contract a registration is signed for. Production: 0x919386306C47b2Fe1036e3B4F7C40D22D2461a23
     verifying_contract: $vest_contract
     recv_window_ms: 1500       # for what opens a position: an entry must die when it is late
-    exit_recv_window_ms: 5000  # for what closes one: late is better than not at all
+    exit_recv_window_ms: 3000  # for what closes one: late is better than not at all
     order_style: market        # market, limit_fok, or limit_ioc (the venue does not document IOC)
     # leverage: 10             # set at start on every market below; left out, the account's own stays
     send_reduce_only: false    # mark closes as reduce-only; the venue was seen to refuse that, so try it first

@@ -124,7 +124,7 @@ class VestConfig(Section):
     verifying_contract: f.Address = PRODUCTION_CONTRACT  # the registration is signed for it; the venue has two
     # What opens a position dies when it is late; a close is still wanted then.
     recv_window_ns: f.RecvWindow = Field(default=1500 * _MS_NS, alias="recv_window_ms")
-    exit_recv_window_ns: f.RecvWindow = Field(default=5000 * _MS_NS, alias="exit_recv_window_ms")
+    exit_recv_window_ns: f.RecvWindow = Field(default=3000 * _MS_NS, alias="exit_recv_window_ms")
     order_style: Annotated[OrderStyle, _one_of(OrderStyle)] = OrderStyle.MARKET
     leverage: f.OneTo100 | None = None  # set at start on every market traded; the account's own when left out
     send_reduce_only: f.Flag = False

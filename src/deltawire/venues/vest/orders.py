@@ -153,10 +153,11 @@ class OrderDesk:
             self._learn_rows(order, rows)
         if rows:
             return tracking.report(order, rows)
+        now_ms = self._account.now_ms()
         # A nonce is mostly the time it was made at, so it stands for the time of an order of an earlier run. Where the
         # account's nonces had run ahead of the clock, that order is still no younger than this run.
-        signed_ms = order.signed_unix_ms if order is not None else min(correlator, self._made_unix_ms)
-        age_ms = self._account.now_ms() - signed_ms
+        made_ms = correlator if correlator <= now_ms else self._made_unix_ms
+        age_ms = now_ms - (order.signed_unix_ms if order is not None else made_ms)
         window_ms = order.window_ms if order is not None else self._settings.window_ms_max
         trusted_ms = window_ms + self._settings.look_up_lag_ms
         if age_ms <= trusted_ms:

@@ -34,9 +34,10 @@ class VestSettings:
     symbols: tuple[str, ...]
     verifying_contract: str = PRODUCTION_CONTRACT
     # The venue drops an order older than this. What opens a position (an entry, the repair of one) must die when it is
-    # late; a close is still wanted then, so it gets the venue's own default.
+    # late; a close is still wanted then. Eight times the slowest seen live: longer would only put off the moment at
+    # which a close that was lost may be sent anew (with the lag below 5 s, the usual bound of one leg alone).
     recv_window_ms: int = 1_500
-    exit_recv_window_ms: int = 5_000
+    exit_recv_window_ms: int = 3_000
     order_style: OrderStyle = OrderStyle.MARKET
     leverage: int | None = None  # set at start on every symbol when given
     # Reports clash on whether the venue refuses reduceOnly closes (section 9): off, the size does the work.
