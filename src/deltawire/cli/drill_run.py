@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +143,9 @@ class CrashDrill:
             self._found(f"the bot ended by itself with code {ended}, see {bot.log.name}: {bot.last_lines(3)}")
             return
         self._drill.kills += 1
-        self._drill.scenes.append(self._watch.scene)
+        scene = self._watch.scene
+        # One that had not compared its positions yet was starting, whatever its journal says of the run before.
+        self._drill.scenes.append(scene if self._ready_unix_ns else replace(scene, phase="starting"))
         if self._drill.kills % 10 == 0:
             self._tell(f"{self._drill.kills} kills, {self._watch.round_trips} round trips, found {self._drill.found}")
 

@@ -25,7 +25,7 @@ _LAST_WORDS = frozenset({"closed", "rejected", "not_sent", "not_found"})
 class Scene:
     """Where the bot was at one moment, by its own journal."""
 
-    phase: str  # of the open trade; "watching" without one, "starting" until the run has compared positions
+    phase: str  # of the newest open trade; "watching" without one
     orders_out: int  # intended, and the journal has no last word of them
     was_open: bool  # a trade was open
 
@@ -60,8 +60,7 @@ class JournalWatch:
 
     @property
     def scene(self) -> Scene:
-        phase = next(reversed(self._phases.values()), "watching") if self._running else "starting"
-        return Scene(phase, len(self._out), bool(self._phases))
+        return Scene(next(reversed(self._phases.values()), "watching"), len(self._out), bool(self._phases))
 
     def _learn(self, record: Record) -> None:
         match record:

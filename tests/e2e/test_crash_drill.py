@@ -1,0 +1,90 @@
+"""A small crash drill in every test run; docs/crash-drill.md has a long one. And what its judge would see."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.unit.journal import facts
+
+from deltawire.cli.drill_judge import Execution, charged_ns, duplicates, executions, lot_of, unhedged
+from deltawire.journal.log import JournalLog
+
+E8 = 10**8
+
+
+@pytest.mark.e2e
+def test_a_bot_killed_five_times_leaves_nothing_unhedged_twice_or_unaccounted_for(tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, "-m", "deltawire", "drill", "--kills", "5", "--seed", "4", "--json", "--dir", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    report = json.loads(done.stdout)
+    assert (report["kills"], report["found"]) == (5, [])
+    assert report["orders_executed"] > 0
+
+
+def paradex_order(client_id: str, side: str, filled: str, unix_ns: int) -> dict[str, object]:
+    return {"client_id": client_id, "side": side, "filled": filled, "updated_unix_ns": unix_ns}
+
+
+def state(paradex: list[dict[str, object]], vest: list[dict[str, object]], refused: int = 0) -> dict[str, object]:
+    return {
+        "paradex": {"accounts": {"0x1": {"orders": paradex}}, "counters": {"duplicates_of_a_client_id": refused}},
+        "vest": {"accounts": [{"primary_address": "0xA", "orders": vest}], "counters": {}},
+    }
+
+
+VEST_SOLD = {"nonce": 7, "side": "sell", "filled_e8": E8, "filled_time_ms": 3}
+
+
+def test_executions_of_both_venues_are_put_in_one_order_of_time():
+    bought = paradex_order("c1", "BUY", "1", 2_000_000)
+    unfilled = paradex_order("c2", "SELL", "0", 1_000_000)
+    found = executions(state([bought, unfilled], [VEST_SOLD]), "0x1", "0xA")
+    assert found == [Execution(2_000_000, E8), Execution(3_000_000, -E8)]
+
+
+@pytest.mark.parametrize(
+    ("done", "stretches"),
+    [
+        ([], []),
+        ([Execution(1, 5), Execution(4, -5)], [(1, 4)]),
+        ([Execution(1, 5), Execution(4, -3), Execution(6, -2)], [(1, 6)]),
+        ([Execution(1, 5), Execution(4, -4)], [(1, 4)]),  # 1 left is under the lot of 2
+        ([Execution(1, 5)], [(1, 100)]),
+        ([Execution(1, 1), Execution(2, 1), Execution(3, -2), Execution(9, -5), Execution(10, 5)], [(2, 3), (9, 10)]),
+    ],
+)
+def test_a_stretch_lasts_from_the_first_lot_to_the_last(done, stretches):
+    assert unhedged(done, 2, 100) == stretches
+
+
+def test_a_stretch_is_charged_only_while_a_bot_lived():
+    assert charged_ns([(10, 30)], [(0, 5), (5, 12), (20, 24), (28, 90)]) == [2, 4, 2]
+
+
+def test_the_lot_is_what_both_venues_can_trade(tmp_path: Path):
+    with JournalLog(tmp_path) as log:
+        log.append_all([facts.run_started(), facts.instrument(), facts.intended("c1", cap_price_e8=100 * E8)])
+    assert lot_of(tmp_path) == 11 * E8 // 100  # 10 USD at 100, and a tenth
+
+
+@pytest.mark.parametrize(
+    ("world", "named"),
+    [
+        (state([paradex_order("c1", "BUY", "1", 1)], []), []),
+        (state([paradex_order("c1", "BUY", "1", 1)] * 2, []), ["paradex has order c1 twice"]),
+        (state([], [VEST_SOLD]), ["vest has order 7, the journal does not"]),
+        (state([], [], refused=1), ["paradex refused 1 orders as sent before"]),
+    ],
+)
+def test_each_sign_of_an_order_sent_twice_or_unrecorded_is_named(tmp_path: Path, world, named):
+    with JournalLog(tmp_path) as log:
+        log.append_all([facts.run_started(), facts.intended("c1")])
+    assert duplicates(world, tmp_path) == named
