@@ -144,11 +144,17 @@ def project(
 
 
 @app.command()
-def verify(config: Config = CONFIG, journal: Journal = None, *, as_json: Json = False) -> None:
-    """Check a journal against the invariants. Exit 0: none broken, flat, and the venues agreed when last compared."""
+def verify(
+    config: Config = CONFIG,
+    journal: Journal = None,
+    *,
+    live: Annotated[bool, typer.Option("--live", help="Ask the venues themselves; needs the keys.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print the statement of agreement, or what stands in its way. Exit 0: no rule broken, flat, and all agrees."""
     from deltawire.cli.verify import verify as work
 
-    work(config, journal, as_json=as_json)
+    work(config, journal, live=live, as_json=as_json)
 
 
 @app.command()

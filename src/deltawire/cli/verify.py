@@ -1,52 +1,114 @@
-"""`deltawire verify`: whether a journal keeps the invariants, and how it stood with the venues when it last asked them.
+"""`deltawire verify`: the statement of agreement, signed off, or exactly what stands in its way.
 
-Asks no venue itself: agreement is what the bot's last comparison found and wrote down.
+Without --live it asks no venue: agreement is then what the bot's last comparison found and wrote down.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 import typer
 
 from deltawire.cli import exits
-from deltawire.cli.report import journal_place
-from deltawire.journal.check import Violation, check_journal
-from deltawire.journal.report import Report, build_report
+from deltawire.cli.report import JournalPlace, journal_place
+from deltawire.config import load_config, load_secrets
+from deltawire.core.money import format_e8
+from deltawire.journal.log import writer_pid
 from deltawire.journal.segments import JournalError
+from deltawire.journal.statement import Account, Statement, VenueAnswer, build_statement
 
 
-def verify(config: Path, journal: Path | None, *, as_json: bool) -> None:
-    """Judge the journal. Exit 0 only when nothing is broken, all is flat, and the venues agreed."""
+def verify(config: Path, journal: Path | None, *, live: bool, as_json: bool) -> None:
+    """Print the statement. Exit 0 only when it is signed off."""
     place = journal_place(config, journal)
     try:
-        violations, report = check_journal(place.folder), build_report(place.folder, url=place.url)
+        statement = build_statement(place.folder, place.url)
     except JournalError as e:
         exits.leave(str(e), exits.FAILED)
+    if live:
+        statement = statement.with_answers(_ask(config, place, statement))
     if as_json:
-        typer.echo(orjson.dumps(_as_json(violations, report)).decode())
+        typer.echo(orjson.dumps(as_document(statement)).decode())
     else:
-        typer.echo("\n".join(_lines(violations, report)))
-    if violations or not report.flat or not report.agree:
+        typer.echo("\n".join(lines(statement)))
+    if not statement.signed_off:
         raise typer.Exit(exits.FAILED)
 
 
-def _as_json(violations: list[Violation], report: Report) -> dict[str, object]:
+def _ask(config: Path, place: JournalPlace, statement: Statement) -> dict[str, VenueAnswer]:
+    pid = writer_pid(place.folder)
+    if pid is not None:
+        exits.leave(f"a bot (process {pid}) runs on this journal and compares itself: end it first", exits.MISUSED)
+    with exits.wrong_settings_told():
+        settings = load_config(config)
+        secrets = load_secrets(config.absolute().parent / ".env")
+    from deltawire.cli.verify_live import ask_venues  # noqa: PLC0415 - the engine is loaded only for this
+
+    return ask_venues(settings, secrets, statement)
+
+
+def as_document(statement: Statement) -> dict[str, object]:
+    """Return the statement as JSON; amounts are decimal texts."""
+    report = statement.report
     return {
+        "signed_off": statement.signed_off,
         "run_id": report.run_id,
         "status": report.status,
+        "records": statement.records,
         "flat": report.flat,
-        "agree": report.agree,
-        "violations": [{"seq": v.seq, "rule": v.rule, "text": v.text} for v in violations],
+        "agree": not statement.differences,
+        "asked_live": bool(statement.answers),
+        "compared_unix_ns": statement.compared_unix_ns,
+        "venues": {venue: account.to_json() for venue, account in statement.accounts.items()},
+        "answers": {venue: _answer_json(answer) for venue, answer in statement.answers.items()},
+        "differences": [{"item": d.item, "journal": d.journal, "venue": d.venue} for d in statement.differences],
+        "violations": [{"seq": v.seq, "rule": v.rule, "text": v.text} for v in statement.violations],
         "notes": list(report.notes),
     }
 
 
-def _lines(violations: list[Violation], report: Report) -> list[str]:
-    return [
-        *(f"record {v.seq} breaks {v.rule}: {v.text}" for v in violations),
-        *(f"note: {note}" for note in report.notes),
-        f"last run: {report.run_id or 'none'} ({report.status})",
-        f"invariants I1, I3, I4, I5, I6: {f'{len(violations)} violations' if violations else 'kept'}",
-        f"flat: {'yes' if report.flat else 'no'}",
-        f"journal and venues agreed when last compared: {'yes' if report.agree else 'no'}",
-    ]
+def _answer_json(answer: VenueAnswer) -> dict[str, object]:
+    return {
+        "positions": {symbol: format_e8(size_e8) for symbol, size_e8 in answer.positions.items()},
+        "open_orders": list(answer.open_orders),
+        "equity_usd": format_e8(answer.equity_e8),
+        "free_usd": format_e8(answer.free_e8),
+        "orders_asked": len(answer.orders),
+        "failure": answer.failure,
+    }
+
+
+def lines(statement: Statement) -> list[str]:
+    """Return the statement for a person."""
+    report = statement.report
+    told = [f"journal: {statement.records} records, last run {report.run_id or 'none'} ({report.status})"]
+    for venue, account in statement.accounts.items():
+        told += _account_lines(venue, account, statement.answers.get(venue))
+    told += [f"note: {note}" for note in report.notes]
+    broken = f"{len(statement.violations)} violations" if statement.violations else "kept"
+    told.append(f"invariants I1, I3, I4, I5, I6: {broken}")
+    told += [f"  record {v.seq} breaks {v.rule}: {v.text}" for v in statement.violations]
+    told.append(f"flat: {'yes' if report.flat else 'no'}")
+    told.append(f"journal and venues agree ({_when(statement)}): {'no' if statement.differences else 'yes'}")
+    told += [f"  {difference}" for difference in statement.differences]
+    told.append("SIGNED OFF" if statement.signed_off else "NOT SIGNED OFF")
+    return told
+
+
+def _account_lines(venue: str, account: Account, answer: VenueAnswer | None) -> list[str]:
+    positions = ", ".join(f"{symbol} {format_e8(size_e8)}" for symbol, size_e8 in account.positions.items()) or "none"
+    counts = f"{account.orders} orders, {account.sent} sent, {account.filled} filled, {account.rejected} rejected"
+    told = [f"{venue}: position {positions}; {counts}, {account.unresolved} unresolved"]
+    told.append(f"{venue}: fees {format_e8(account.fees_e8)} USD")
+    if answer is not None and not answer.failure:
+        balance = f"equity {format_e8(answer.equity_e8)}, free {format_e8(answer.free_e8)} USD"
+        told.append(f"{venue} says: {balance}; {len(answer.orders)} orders asked for one by one")
+    return told
+
+
+def _when(statement: Statement) -> str:
+    if statement.answers:
+        return "asked now"
+    if not statement.compared_unix_ns:
+        return "never compared"
+    return f"compared {datetime.fromtimestamp(statement.compared_unix_ns / 1e9, UTC):%Y-%m-%d %H:%M:%S} UTC"

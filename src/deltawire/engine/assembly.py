@@ -74,7 +74,7 @@ def assemble(config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: Bu
     rng = random.Random(entropy.randbits(64))  # noqa: S311 - for the jitter of reconnects, not for keys
     return Bot(
         _settings(config),
-        _venues(config, secrets, clock, log, rng),
+        venues_of(config, secrets, clock, log, rng),
         journal,
         recovered,
         run_id=run_id(clock.unix_ns(), os.getpid()),
@@ -227,7 +227,7 @@ def _plan(pair: PairConfig, config: BotConfig) -> PairPlan:
     return PairPlan(pair.id, ((venue_a, symbol_a), (venue_b, symbol_b)), pair.size_e8, rules)
 
 
-def _venues(
+def venues_of(
     config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: BufferedLog, rng: random.Random
 ) -> list[Venue]:
     return [_paradex(config, secrets, clock, log, rng), _vest(config, secrets, clock, log, rng)]
