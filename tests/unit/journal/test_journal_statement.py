@@ -30,9 +30,9 @@ def checked(*rows: PositionRow) -> PositionsChecked:
     return PositionsChecked(when="shutdown", rows=list(rows), unix_ns=facts.T0 + 9)
 
 
-BOUGHT = [intended("c1"), seen("c1", "sent"), fill("c1", "f1", 100, 2 * E8, 5)]
-SOLD = [intended("c2", "a", 2), seen("c2", "sent"), fill("c2", "f2", 101, 2 * E8, 6)]
-FLAT = [*BOUGHT, *SOLD]
+BOUGHT: list[Record] = [intended("c1"), seen("c1", "sent"), fill("c1", "f1", 100, 2 * E8, 5)]
+SOLD: list[Record] = [intended("c2", "a", 2), seen("c2", "sent"), fill("c2", "f2", 101, 2 * E8, 6)]
+FLAT: list[Record] = [*BOUGHT, *SOLD]
 ENDED = facts.run_ended()
 
 
@@ -140,7 +140,7 @@ def test_each_difference_a_venue_tells_is_named_with_both_values(tmp_path: Path,
 
 
 def test_orders_of_unknown_end_are_asked_for_first(tmp_path: Path):
-    doubtful = [intended("c0"), seen("c0", "sent"), seen("c0", "in_doubt")]
+    doubtful: list[Record] = [intended("c0"), seen("c0", "sent"), seen("c0", "in_doubt")]
     statement = stated(tmp_path, *doubtful, *FLAT)
     assert [order.client_id for order in statement.to_look_up["paradex"]] == ["c0", "c2", "c1"]
 
