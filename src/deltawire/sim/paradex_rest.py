@@ -27,7 +27,6 @@ from deltawire.sim.paradex_views import (
     account_record,
     address_text,
     fill_record,
-    market_record,
     order_record,
     position_record,
 )
@@ -153,8 +152,8 @@ class RestApi:
         return {"status": self._exchange.status}
 
     def _markets(self, http: Http) -> dict[str, Any]:
-        fees = self._venue.settings.fees_pro
-        return _results(rest.market_json(market_record(market, fees)) for market in self._named(http, everything=True))
+        settings = self._venue.settings
+        return _results(public.market_rules(market, settings) for market in self._named(http, everything=True))
 
     def _summary(self, http: Http) -> dict[str, Any]:
         return _results(public.market_summary(market, self._venue.clock.unix_ns()) for market in self._named(http))

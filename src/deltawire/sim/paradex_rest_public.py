@@ -11,10 +11,10 @@ from deltawire.core.money import format_e8
 from deltawire.core.types import Side
 from deltawire.sim.paradex_market import SimMarket
 from deltawire.sim.paradex_paced import top_levels
-from deltawire.sim.paradex_rules import CHAIN_ID
+from deltawire.sim.paradex_rules import CHAIN_ID, Fees, ParadexSimSettings
 from deltawire.sim.paradex_settlement import trade_id
-from deltawire.sim.paradex_views import funding_record
-from deltawire.venues.paradex import derivation
+from deltawire.sim.paradex_views import funding_record, market_record
+from deltawire.venues.paradex import derivation, rest
 
 NS_PER_MS = 1_000_000
 L1_CHAIN_ID = "11155111"
@@ -70,6 +70,33 @@ def onboarded(address: str) -> dict[str, Any]:
         "account_signer_type": "starknet",
         "derivation_info": {"class_hash": ACCOUNT_HASH, "proxy_class_hash": PROXY_HASH},
     }
+
+
+def market_rules(market: SimMarket, settings: ParadexSimSettings) -> dict[str, Any]:
+    """Return the market as it is simulated: every limit, margin and fee that is named is the one that holds."""
+    rules = market.rules
+    margins = {
+        "imf_base": format_e8(rules.margin_initial_e8),
+        "imf_factor": "0",
+        "imf_shift": "0",
+        "mmf_factor": format_e8(rules.margin_maintenance_factor_e8),
+    }
+    fees = (
+        ("api_fee", settings.fees_pro),
+        ("interactive_fee", settings.fees_retail),
+        ("rpi_fee", settings.fees_rpi),
+    )
+    return rest.market_json(market_record(market, settings.fees_pro)) | {
+        "max_open_orders": settings.open_orders_max,
+        "max_slippage": format_e8(rules.slippage_max_e8),
+        "max_funding_rate": format_e8(rules.funding_cap_e8),
+        "delta1_cross_margin_params": margins,
+        "fee_config": {name: _fee(each) for name, each in fees},
+    }
+
+
+def _fee(fees: Fees) -> dict[str, Any]:
+    return {"maker_fee": {"fee": format_e8(fees.maker_e8)}, "taker_fee": {"fee": format_e8(fees.taker_e8)}}
 
 
 def market_summary(market: SimMarket, now_unix_ns: int) -> dict[str, Any]:

@@ -69,6 +69,18 @@ def test_the_time_without_subscription_counts_from_the_last_unsubscribe():
     assert world.venue.state()["connections"]["closed_without_subscription"] == 1
 
 
+def test_a_reader_is_cut_at_2000_messages_it_has_not_taken():
+    world = World()
+    slow, other = world.connect(QUIET), world.connect(QUIET)
+    slow.unsent = 2_000
+    world.tick("99000", "100010")
+    assert (len(slow.frames), slow.aborted) == (1, False)
+    slow.unsent = 2_001
+    world.tick("99001", "100010")
+    assert (len(slow.frames), slow.aborted, len(other.frames)) == (1, True, 2)
+    assert world.venue.state()["connections"]["slow_readers_cut"] == 1
+
+
 async def test_the_peer_reads_the_code_4031():
     async with running(replace(ONE_LEVEL, unsubscribed_max_s=0.1)) as venue, venue.socket() as socket:
         venue.clock.advance(1)

@@ -7,6 +7,7 @@ from deltawire.core.money import E8
 from deltawire.core.types import Side
 from deltawire.sim.paradex_accounts import AccountView, PositionView, SimFill, SimOrder
 from deltawire.sim.paradex_book import Rank
+from deltawire.sim.paradex_rest_public import market_rules
 from deltawire.sim.paradex_rules import ApiRefusal, Depth, ParadexSimSettings
 
 DEEP = ParadexSimSettings(depth=Depth(levels=3))
@@ -220,6 +221,16 @@ def test_open_orders_have_a_bound():
     for _ in range(2):
         bench.rest(Side.BUY, "0.1", "90000")
     assert refusal(bench, Side.BUY, "0.1", "90000") == "VALIDATION_ERROR"
+
+
+def test_what_get_markets_names_is_what_holds():
+    settings = ParadexSimSettings(open_orders_max=2)
+    told = market_rules(Bench(settings).exchange.markets[BTC], settings)
+    assert (told["max_open_orders"], told["max_slippage"], told["max_funding_rate"]) == (2, "0.05", "0.02")
+    assert told["delta1_cross_margin_params"]["imf_base"] == "0.02"
+    assert {name: fees["taker_fee"]["fee"] for name, fees in told["fee_config"].items()} == {
+        "api_fee": "0.00045", "interactive_fee": "0", "rpi_fee": "0.00045",
+    }  # fmt: skip
 
 
 # --- what the risk engine refuses ---

@@ -74,11 +74,12 @@ anything = st.recursive(
 )
 FIELDS = (
     "market", "side", "type", "size", "price", "instruction", "signature", "signature_timestamp", "client_id", "stp",
-    "recv_window", "flags", "id", "order_ids", "orders", "channel", "bearer", "enabled",
+    "recv_window", "flags", "trigger_price", "vwap_price", "markets", "add", "remove", "id", "order_ids", "orders",
+    "channel", "bearer", "enabled",
 )  # fmt: skip
 METHODS = (
     "auth", "subscribe", "unsubscribe", "order.create", "order.create_batch", "order.modify", "order.cancel",
-    "order.cancel_batch", "order.cancel_all", "order.cancel_on_disconnect", "order.fly",
+    "order.cancel_batch", "order.cancel_all", "order.cancel_on_disconnect", "order.fly", "modify_subscription",
 )  # fmt: skip
 
 
@@ -114,7 +115,11 @@ amounts = st.decimals(min_value=0, max_value=10**17, places=8).map(lambda value:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    amounts, amounts, st.sampled_from(list(Side)), st.sampled_from(["GTC", "IOC", "POST_ONLY"]), st.text(max_size=64)
+    amounts,
+    amounts,
+    st.sampled_from(list(Side)),
+    st.sampled_from(["GTC", "IOC", "POST_ONLY", "RPI"]),
+    st.text(max_size=64),
 )
 def test_signed_orders_of_any_size_and_price_are_answered_and_told(size, price, side, instruction, client_id):
     _, session, memory, clock = connected()
@@ -135,7 +140,11 @@ def test_signed_orders_of_any_size_and_price_are_answered_and_told(size, price, 
     assert len(memory.texts) == 1
 
 
-PARTS = ("orders", "auth", "markets", "bbo", "account", "batch", "x", "", "by_client_id", BTC)
+PARTS = (
+    "orders", "auth", "orderbook", "interactive", "tokens", "trades", "fills", "markets", "bbo", "account", "batch",
+    "x", "", "by_client_id", BTC,
+)  # fmt: skip
+QUERY = ("market", "depth", "page_size", "start_at", "cursor", "price_tick")
 HEADERS = ("AUTHORIZATION", "PARADEX-STARKNET-ACCOUNT", "PARADEX-TIMESTAMP", "PARADEX-STARKNET-SIGNATURE")
 
 
@@ -143,7 +152,7 @@ HEADERS = ("AUTHORIZATION", "PARADEX-STARKNET-ACCOUNT", "PARADEX-TIMESTAMP", "PA
 @given(
     st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH"]),
     st.lists(st.sampled_from(PARTS)),
-    st.dictionaries(st.sampled_from(["market", "depth", "page_size", "start_at"]), st.text(max_size=8)),
+    st.dictionaries(st.sampled_from(QUERY), st.text(max_size=8)),
     st.dictionaries(st.sampled_from(HEADERS), st.text(max_size=40)),
     st.binary(max_size=60),
 )

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from tests.unit.sim_paradex.memory import World
-from tests.unit.sim_paradex.venue import BTC, ONE_LEVEL, START_UNIX_NS
+from tests.unit.sim_paradex.venue import BTC, ONE_LEVEL, START_UNIX_NS, Bench
 
 from deltawire.core.types import Side
 from deltawire.sim.paradex_book import Rank
+from deltawire.venues.paradex import records
 
 NOW_S = START_UNIX_NS // 10**9
 
@@ -60,6 +61,42 @@ def test_private_calls_of_all_accounts_together_have_a_limit_by_address():
     refused = world.http("GET", "/account", world.token())
     assert (refused.status, refused.body["error"]) == (429, "RATE_LIMIT_EXCEEDED")
     assert "result" in world.connect(rank=Rank.PRO).call("order.cancel_all")
+
+
+def test_a_batch_costs_one_call_of_the_order_limit():
+    world = World()
+    orders = [world.order(Side.BUY, f"0.{n}", "90000", instruction="GTC") for n in range(1, 6)]
+    assert limit_of(world.http("POST", "/orders/batch", world.token(), orders))[1] == 799
+    assert limit_of(world.http("DELETE", "/orders", world.token()))[1] == 798
+
+
+def test_orders_of_both_roads_share_one_limit():
+    world = World(replace(ONE_LEVEL, orders_pro=((2, 60),)))
+    wire = world.connect("orders.ALL", rank=Rank.PRO)
+    assert "result" in wire.call("order.create", **world.order(Side.BUY, "0.1", "90000"))
+    assert world.http("POST", "/orders", world.token(), world.order(Side.BUY, "0.2", "90000")).status == 201
+    assert wire.call("order.create", **world.order(Side.BUY, "0.3", "90000"))["error"]["code"] == 42901
+    assert world.http("DELETE", "/orders", world.token()).status == 429
+
+
+def test_retail_over_its_budget_is_treated_as_pro_in_everything():
+    world = World(replace(ONE_LEVEL, orders_retail=((1, 60),), rpi_orders=True))
+    maker = world.exchange.add_account(0xBEEF, 7, 10**13)
+    resting = replace(
+        Bench().request(Side.SELL, "0.1", "100005", account=maker.address), instruction="RPI", rank=Rank.RPI
+    )
+    world.exchange.execute(world.exchange.accept(resting))
+    wire = world.connect("fills.ALL", rank=Rank.RETAIL)
+    for size in ("0.2", "0.3"):
+        wire.call("order.create", **world.order(Side.BUY, size, "100010"))
+    [pro] = wire.records(records.Fill)  # at once, past the RPI order, for a fee
+    assert (pro.size_e8, pro.price_e8, pro.fee_e8, pro.flags) == (3 * 10**7, 100_010 * 10**8, 13_50135000, ())
+    world.clock.advance(0.3)
+    retail = wire.records(records.Fill)[1:]
+    assert [(fill.price_e8, fill.fee_e8) for fill in retail] == [(100_005 * 10**8, 0), (100_010 * 10**8, 0)]
+    world.clock.advance(60)
+    wire.call("order.create", **world.order(Side.BUY, "0.01", "100010"))
+    assert len(wire.records(records.Fill)) == 3  # the budget is back, and so is the speed bump
 
 
 # --- pages ---

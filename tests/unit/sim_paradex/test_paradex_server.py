@@ -596,10 +596,10 @@ async def test_a_reader_that_takes_nothing_is_cut():
         running(replace(ONE_LEVEL, unsent_messages_max=50)) as venue,
         venue.socket(channels=[f"bbo.{BTC}"]) as socket,
     ):
-        transport = socket.ws._response.connection.transport
-        transport.pause_reading()
-        for n in range(400_000):
-            venue.market.publish("paradex", "BTC", quote(bid=str(90_000 + n % 2)))
+        socket.ws._response.connection.transport.pause_reading()
+        [session] = venue.sim._venue._streams.connections
+        for _ in range(2_000):  # large frames, to fill the buffers of both kernels soon
+            session.send_frame(bytes(1 << 16))
             if venue.sim.state()["connections"].get("slow_readers_cut"):
                 break
         assert venue.sim.state()["connections"]["slow_readers_cut"] == 1
