@@ -10,7 +10,7 @@ Source: Paradex protocol reference, sections 5 to 7, 13, 14 and 19.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -32,6 +32,7 @@ from deltawire.venues.contract import (
 )
 from deltawire.venues.paradex import busts, errors, rest, rpc, sbe
 from deltawire.venues.paradex.budget import Budgets
+from deltawire.venues.paradex.cancels import Cancels
 from deltawire.venues.paradex.link import DISTURBED, Link
 from deltawire.venues.paradex.lives import Life, Lives
 from deltawire.venues.paradex.records import Account, Fill, Order, Position
@@ -66,11 +67,12 @@ class OrderDesk:
         self._lives = Lives()
         self._busted = ""  # the last fill that was taken back
         self._told_up = False
-        self._calls: set[asyncio.Task[None]] = set()
+        self._cancels = Cancels(self._lives, road, budgets=budgets, clock=clock, log=log, on_doubt=self._doubt)
         self.unreadable = 0
 
     def attach(self, link: Link, sink: VenueSink) -> None:
         self._link, self._sink = link, sink
+        self._cancels.link = link
 
     @property
     def ready(self) -> bool:
@@ -176,14 +178,7 @@ class OrderDesk:
         return True
 
     def cancel(self, client_id: ClientOrderId) -> None:
-        """Ask for a cancel, also of an order of an earlier run; asking twice, or for one that is over, is harmless.
-
-        A good answer only says "queued"; a refusal may mean filled, so it leads to a look-up.
-        """
-        life = self._lives.of_client(client_id)
-        if life is not None and life.over:
-            return
-        self._spawn(self._cancel(life) if life is not None else self._cancel_stranger(client_id))
+        self._cancels.ask(client_id)
 
     def on_report(self, client_id: ClientOrderId, report: OrderReport | None, *, is_too_late: bool) -> None:
         """Take the word of a look-up: an order that is over, filled whole, or never was no longer blocks its market.
@@ -202,14 +197,12 @@ class OrderDesk:
 
     async def close(self) -> None:
         """Switch cancel-on-disconnect off if nothing of ours rests; else leave it on, so that closing cancels."""
-        for task in self._calls:
-            task.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
+        await self._cancels.close()
         for life in self._lives:
             life.stop_timer()
         if self._lives.open:
             self._log.warning("paradex.closing_with_orders", count=len(self._lives.open), cancel_on_disconnect=True)
-            await self._cancel_open()
+            await self._cancels.ask_for_all_open()
             return
         if self._link is None or not self._link.up:
             return
@@ -217,16 +210,6 @@ class OrderDesk:
             await self._link.call("order.cancel_on_disconnect", {"enabled": False})
         except DISTURBED as e:
             self._log.info("paradex.cancel_on_disconnect_left_on", reason=str(e))
-
-    async def _cancel_open(self) -> None:
-        """Cancel what may still rest, by our own ids: the account may hold orders that are none of ours."""
-        try:
-            outcomes = await self._road.cancel_batch([life.client_id for life in self._lives.open])
-        except DISTURBED as e:
-            self._log.warning("paradex.cancel_failed", reason=str(e))
-            return
-        for outcome in outcomes:
-            self._log.info("paradex.cancel_asked", client_id=outcome.client_id[:64], status=outcome.status[:40])
 
     # ---- LinkOwner
 
@@ -303,7 +286,7 @@ class OrderDesk:
         if not 200 <= outcome.status < 300:
             code, message = rest.read_error(outcome.body)
             if code in errors.NAMES_TOKEN_REFUSED:
-                self._spawn(self._mend_token())
+                self._cancels.mend_token()
             self._on_refusal(life, errors.order_event_http(outcome.status, code, message))
             return
         try:
@@ -457,37 +440,6 @@ class OrderDesk:
     def _tell(self, client_id: ClientOrderId, event: OrderEvent) -> None:
         assert self._sink is not None
         self._sink.on_order(client_id, event)
-
-    async def _mend_token(self) -> None:
-        try:
-            await self._road.mend_token()
-        except DISTURBED as e:
-            self._log.warning("paradex.token_not_renewed", reason=str(e))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
-
-    async def _cancel(self, life: Life) -> None:
-        try:
-            if self.is_protected:
-                assert self._link is not None
-                by_client = {"client_id": life.client_id, "market": life.symbol}
-                by_id = {"id": life.venue_order_id}
-                self._budgets.order_sent(self._clock.mono_ns())
-                await self._link.call("order.cancel", by_id if life.venue_order_id else by_client)
-            else:
-                await self._road.cancel(life.client_id, life.symbol)
-        except DISTURBED as e:
-            self._doubt(life, f"cancel without success: {e}")
-
-    async def _cancel_stranger(self, client_id: ClientOrderId) -> None:
-        """Cancel an order this desk did not write. Its market is not known here, so it goes over REST."""
-        try:
-            await self._road.cancel(client_id)
-        except DISTURBED as e:
-            self._log.warning("paradex.cancel_failed", client_id=client_id, reason=str(e))
 
 
 def _closed(order: Order) -> Closed:
