@@ -44,7 +44,11 @@ class Gateway:
         """
         if not self._approve(outgoing):
             return False
-        prepared = [out.venue.prepare(out.request, out.stamps) for out in outgoing]
+        try:
+            prepared = [out.venue.prepare(out.request, out.stamps) for out in outgoing]
+        except ValueError as e:  # an amount the venue's format cannot carry exactly
+            self._refuse(Refusal("unsendable", str(e)))
+            return False
         unix_ns = self._clock.unix_ns()
         intents = [
             intended(

@@ -67,6 +67,7 @@ class FakeVenue:
         self.is_final: set[ClientOrderId] = set()
         self.lost: set[ClientOrderId] = set()  # never reached the venue
         self.unreachable = False
+        self.unsendable = ""
         self.liquidated_e8 = 0  # what others did to the position
         self.liquidation_price_e8 = 0
         self.free_e8 = 10**12
@@ -94,6 +95,8 @@ class FakeVenue:
         return self._book
 
     def prepare(self, request: OrderRequest, stamps: OrderStamps) -> PreparedOrder:
+        if self.unsendable:
+            raise ValueError(self.unsendable)
         self._correlator += 1
         return PreparedOrder(request, self._correlator, 1, b"signed", stamps)
 

@@ -666,3 +666,12 @@ async def test_a_loss_limit_closes_what_is_open(world: World):
     bot.gate.count_result(-LIMITS.daily_loss_e8_max)
     await bot.watcher.round()
     assert world.paradex.last.purpose is Purpose.EXIT
+
+
+async def test_an_order_the_venue_cannot_carry_is_held_back_with_its_partner(world: World):
+    await world.begin()
+    world.vest.unsendable = "size has too many decimals"
+    world.enter()
+    assert not world.paradex.orders
+    assert not world.vest.orders
+    assert "order.refused_by_gate" in world.log.names()
