@@ -197,6 +197,7 @@ class FakeVest:
         self.ws_down = False
         self.answers_pings = True
         self.account_address = PRIMARY
+        self.leverages: list[wire.Leverage] = []
         self.statuses: dict[str, str] = {}  # symbol -> of its ticker, TRADING when left out
         self.first_frames: list[bytes] = []  # pushed on each subscription to a depth channel
         self.calls: list[str] = []
@@ -291,7 +292,9 @@ class FakeVest:
     def _serve_account(self, call, body):
         match call:
             case "GET /account":
-                account = wire.Account(self.account_address, "10", "8.5", "10.25", self.positions)
+                account = wire.Account(
+                    self.account_address, "10", "8.5", "10.25", self.positions, leverages=self.leverages
+                )
                 return 200, rest.answer(account)
             case "GET /account/nonce":
                 return 200, rest.answer(wire.LastNonce(self.last_nonce))

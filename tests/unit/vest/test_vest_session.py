@@ -87,6 +87,25 @@ async def test_start_refuses_a_leverage_that_was_not_taken():
 
 
 @virtual
+async def test_a_leverage_that_stands_already_is_not_set_again():
+    b = Bench(leverage=20)
+    b.vest.leverages = [wire.Leverage(SYMBOL, 20), wire.Leverage("AAPL-USD-PERP", 5)]
+    await b.start()
+    assert b.vest.calls.count("POST /account/leverage") == 1
+    await b.adapter.close()
+
+
+@virtual
+async def test_a_leverage_that_an_open_position_keeps_is_told_and_does_not_stop_the_start():
+    b = Bench(leverage=5)
+    b.vest.failing["POST /account/leverage"] = deque([(400, rest.error_answer(3021, "position open"))])
+    await b.start()
+    (told,) = b.log.named("vest.leverage.kept")
+    assert (told["symbol"], told["wanted"]) == (SYMBOL, 5)
+    await b.adapter.close()
+
+
+@virtual
 async def test_registration_is_tried_three_times_while_the_edge_fails():
     b = Bench()
     b.vest.failing["POST /register"] = deque([(530, b"<html>"), HttpFailure("lost", maybe_sent=True)])

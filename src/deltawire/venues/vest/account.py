@@ -33,6 +33,7 @@ T = TypeVar("T")
 VENUE = "vest"
 _DAY_MS = 86_400_000
 _MS_NS = 1_000_000
+_DECREASE_WITH_POSITION = 3021
 # A nonce is a uint256 that must rise; what is near its end was not written by any clock.
 _NONCE_MAX = 2**255
 
@@ -112,8 +113,10 @@ class Account:
             raise Refused(VENUE, "account/nonce", f"lastNonce {last.last_nonce} leaves no room above it")
         await self._look_at_an_order()
         if self._settings.leverage is not None:
+            known = {found.symbol: found.value for found in account.leverages}
             for symbol in self._settings.symbols:
-                await self._set_leverage(symbol, self._settings.leverage)
+                if known.get(symbol) != self._settings.leverage:
+                    await self._set_leverage(symbol, self._settings.leverage)
         return last.last_nonce
 
     async def tickers(self) -> list[wire.Ticker]:
@@ -211,7 +214,14 @@ class Account:
 
     async def _set_leverage(self, symbol: str, value: int) -> None:
         request = rest.post_leverage(self.access, self.now_ms(), symbol, value)
-        answer = await self._call(request, wire.Leverage)
+        try:
+            answer = await self._call(request, wire.Leverage)
+        except VenueError as e:
+            if e.code != _DECREASE_WITH_POSITION:
+                raise
+            # Not starting would leave the position to itself, which is worse than the leverage it was opened with.
+            self._log.error("vest.leverage.kept", symbol=symbol, wanted=value, reason=e.msg)
+            return
         if (answer.symbol, answer.value) != (symbol, value):
             raise Refused(VENUE, "leverage", f"asked {symbol} {value}, got {answer.symbol[:40]} {answer.value}")
 
