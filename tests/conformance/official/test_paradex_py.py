@@ -21,8 +21,8 @@ def test_it_is_the_published_package_untouched(proof, versions):
     assert proof.said["modified"] == []
 
 
-def test_it_signs_in_with_the_address_the_venue_derives(proof):
-    assert proof.said["address"] == proof.address
+def test_the_address_it_derives_and_the_one_the_venue_tells_it_are_the_accounts(proof):
+    assert proof.said["address"] == proof.said["interactive"]["address"] == proof.address
     assert proof.said["connected"]
 
 
@@ -153,7 +153,7 @@ def test_the_rate_limit_headers_are_read(proof):
 
 
 def test_an_interactive_token_makes_orders_free_and_300_ms_late(proof):
-    trades = proof.said["interactive"]
+    trades = proof.said["interactive"]["trades"]
     assert [trade["fill"]["side"] for trade in trades] == ["BUY", "SELL"]
     for trade in trades:
         order, fill = trade["order"], trade["fill"]

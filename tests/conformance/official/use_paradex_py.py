@@ -51,7 +51,7 @@ class Client:
             ws_url_override=ws_url,
             ws_direct_url_override=ws_url,
             ws_sbe_enabled=True,
-            server_derive_address=True,
+            server_derive_address=bool(auth_params),  # the address: derived here, and by the venue, both ways used once
             auth_params=auth_params or None,
             ws_reader_sleep_on_no_connection=0.01,  # default 1 s: the reader looks for its connection so often
         )
@@ -207,7 +207,7 @@ async def cancel_on_disconnect(client: Client) -> dict[str, Any]:
     return {"armed": armed, "after": (await client.until(is_gone, "the order is cancelled"))[0]}
 
 
-async def interactive() -> list[dict[str, Any]]:
+async def interactive() -> dict[str, Any]:
     """Trade one order there and back with a Retail token, as the SDK's documentation has it: free, and late."""
     client = Client(*sys.argv[1:3], token_usage="interactive")
     trades = []
@@ -220,7 +220,8 @@ async def interactive() -> list[dict[str, Any]]:
         fill = (await client.until(fills, "the fill of an interactive order"))[0]
         trades.append({"order": order, "fill": fill})
     await client.paradex.close()
-    return trades
+    address = hex(client.paradex.account.l2_address) if client.paradex.account else ""
+    return {"address": address, "trades": trades}
 
 
 def over_rest(client: Client) -> dict[str, Any]:
