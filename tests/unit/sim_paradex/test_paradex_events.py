@@ -116,5 +116,6 @@ def test_an_accounts_news_go_to_its_own_connections_only(traded):
     token = world.venue._parts.tokens.issue(stranger, Rank.PRO)
     other = world.connect("balance_events", "transaction", "funding_payments.ALL", token=token)
     before = len(other.texts)
-    wire.call("order.create", **world.order(Side.SELL, "0.5", "100000"))
+    assert "result" in wire.call("order.create", **world.order(Side.SELL, "0.4", "100000"))
+    assert len(wire.data("balance_events")) == 3
     assert len(other.texts) == before

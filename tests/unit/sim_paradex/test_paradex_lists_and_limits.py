@@ -54,6 +54,15 @@ def test_a_refused_call_says_when_to_come_back_and_costs_nothing():
     assert world.http("GET", "/account", world.token()).status == 200
 
 
+def test_of_several_limits_the_longest_wait_is_told():
+    world = World(replace(ONE_LEVEL, reads_private=((1, 1), (2, 60))))
+    for _ in range(2):
+        assert world.http("GET", "/account", world.token()).status == 200
+        world.clock.advance(1)
+    refused = world.http("GET", "/account", world.token())  # a second passed, but not half a minute
+    assert (refused.status, refused.headers["Retry-After"]) == (429, "28")
+
+
 def test_private_calls_of_all_accounts_together_have_a_limit_by_address():
     world = World(replace(ONE_LEVEL, calls_private=((2, 60),)))
     assert world.http("GET", "/account", world.token()).status == 200
@@ -149,6 +158,7 @@ def test_a_cursor_of_another_list_or_an_altered_one_is_refused(traded):
     for path, query in (
         ("/fills", {"cursor": cursor}),
         ("/orders-history", {"cursor": cursor, "side": "SELL"}),
+        ("/orders-history", {"cursor": cursor, "side": "BUY"}),  # the same orders, but another list
         ("/orders-history", {"cursor": tampered}),
         ("/orders-history", {"cursor": "nonsense"}),
         ("/orders-history", {"cursor": "é"}),

@@ -51,6 +51,14 @@ def test_a_stop_limit_goes_to_the_book_with_its_price(bench):
     assert (order.status, order.average_price_e8) == ("CLOSED", e8("100050"))
 
 
+def test_a_stop_that_was_let_go_does_not_wait_again_when_it_is_modified(bench):
+    order = stop(bench, Side.BUY, "STOP_LIMIT", "100105", "100050")
+    bench.tick("100100", "100110")
+    bench.tick("100060", "100070")  # the mark is back below the trigger
+    bench.exchange.modify(order, e8("0.2"), e8("100055"))
+    assert (order.status, order.leaves_e8) == ("OPEN", e8("0.2"))
+
+
 def test_a_stop_whose_trigger_is_met_already_does_not_wait(bench):
     assert stop(bench, Side.SELL, "STOP_MARKET", "100105").filled_e8 == e8("0.1")
 
