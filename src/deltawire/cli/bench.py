@@ -13,7 +13,7 @@ from rich.text import Text
 from deltawire.bench.figures import Report
 from deltawire.cli import exits
 
-BENCHES = ("reaction", "sign", "throughput", "connect")  # each is `bench_<name>` in the module of its name
+BENCHES = ("reaction", "safety", "sign", "throughput", "connect")  # each is `bench_<name>` in the module of its name
 
 
 def bench(names: Sequence[str], *, as_json: bool) -> None:

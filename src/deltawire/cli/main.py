@@ -177,7 +177,7 @@ def drill(
 @app.command()
 def bench(
     names: Annotated[
-        list[str] | None, typer.Argument(help="reaction, sign, throughput, connect; all if none.", metavar="NAME...")
+        list[str] | None, typer.Argument(help="reaction, safety, sign, ...; all if none named.", metavar="NAME...")
     ] = None,
     *,
     as_json: Json = False,

@@ -675,3 +675,13 @@ async def test_an_order_the_venue_cannot_carry_is_held_back_with_its_partner(wor
     assert not world.paradex.orders
     assert not world.vest.orders
     assert "order.refused_by_gate" in world.log.names()
+
+
+async def test_a_bot_that_is_flat_by_its_own_count_only_does_not_say_so(world: World):
+    bot = await world.begin()
+    world.vest.liquidated_e8 = SIZE_E8  # something is on that the journal knows nothing of
+    stopping = asyncio.ensure_future(bot.stop("test"))
+    await world.until(stopping.done)
+    assert not await stopping
+    [ended] = world.of(RunEnded)
+    assert (ended.clean, ended.flat, ended.agree) == (False, False, False)
