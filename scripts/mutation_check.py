@@ -245,7 +245,7 @@ BREAKAGES = (
         "if False:",
     ),
     _core(
-        "costs", "forget the fees", "edge.py", "return 2 * sum(leg.fee_rate_taker_e8 for leg in self.legs)", "return 0"
+        "costs", "forget the fees", "edge.py", "return 2 * (self.legs[0].fee_rate_taker_e8 + self.legs[1].fee_rate_taker_e8)", "return 0"
     ),
     _core(
         "price",

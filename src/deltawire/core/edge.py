@@ -49,7 +49,12 @@ class PairRules:
 
     @property
     def fees_round_trip_e8(self) -> int:
-        return 2 * sum(leg.fee_rate_taker_e8 for leg in self.legs)
+        return 2 * (self.legs[0].fee_rate_taker_e8 + self.legs[1].fee_rate_taker_e8)
+
+    @property
+    def entry_costs_e8(self) -> int:
+        """Return all that the spread of an entry must pay. The exit is expected at exit_spread, so its cost is here."""
+        return self.fees_round_trip_e8 + self.exit_spread_e8 + self.funding_e8 + self.basis_e8 + self.margin_e8
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +81,7 @@ def opening(rules: PairRules, books: tuple[Book, Book], buy_leg: int, size_e8: i
     if buy.size_e8 < size_e8 or sell.size_e8 < size_e8:
         return None
     spread_e8 = spread_rate_e8(buy.notional_e8, sell.notional_e8)
-    # The exit is expected at exit_spread, so its cost belongs to the edge of the entry.
-    costs_e8 = rules.fees_round_trip_e8 + rules.exit_spread_e8 + rules.funding_e8 + rules.basis_e8 + rules.margin_e8
+    costs_e8 = rules.entry_costs_e8
     return Opportunity(buy_leg, size_e8, spread_e8, spread_e8 - costs_e8, buy.worst_price_e8, sell.worst_price_e8)
 
 
@@ -97,12 +101,17 @@ def closing_spread_e8(books: tuple[Book, Book], buy_leg: int, size_e8: int) -> i
 
 
 def best_opening(rules: PairRules, books: tuple[Book, Book], size_max_e8: int) -> Opportunity | None:
-    """Return the better direction at the largest size that keeps the entry edge, or the better one as it is.
+    """Return the better direction at the largest size that keeps the entry edge, or None where there is none.
 
-    Sizes tried: what is allowed and deep enough, then half of it, then half again; deeper search costs hot-path time.
+    Most frames end at the first look: best prices that do not pay for the smallest size pay for no size. Sizes tried:
+    what is allowed and deep enough, then half of it, then half again; a deeper search costs hot-path time.
     """
     best: Opportunity | None = None
+    needed_e8 = rules.entry_edge_e8 + rules.entry_costs_e8
     for buy_leg in (0, 1):
+        asks, bids = books[buy_leg].asks, books[1 - buy_leg].bids
+        if not asks or not bids or spread_rate_e8(asks[0][0], bids[0][0]) < needed_e8:
+            continue
         found = _largest(rules, books, buy_leg, size_max_e8)
         if found is not None and (best is None or found.edge_e8 > best.edge_e8):
             best = found
