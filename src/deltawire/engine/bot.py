@@ -158,6 +158,8 @@ class Bot:
             self.safety.take_over(rows, self._ids.trade(0))
         elif left := self.safety.accept_venues(rows):
             raise CannotStart("; ".join(_difference(row) for row in left) + _REMEDY)
+        for trader in self.traders:
+            trader.release()
         self.watcher = self._make_watcher()
         self._watching = asyncio.get_running_loop().create_task(self.watcher.run())
         disarmed = self.gate.halted or self._recovered.halted or self._unclean_reason()

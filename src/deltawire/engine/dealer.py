@@ -42,6 +42,7 @@ class Dealer:
     ) -> None:
         self.index, self.rules, self.venues, self.books = index, rules, venues, books
         self.open: list[Trade] = []  # oldest first
+        self.held = False  # nothing is sent: what is open is the journal's word, and the venues have not confirmed it
         self._desk = desk
         self._closed: list[Trade] = []
         self._unpriced: list[_Unpriced] = []
@@ -74,6 +75,8 @@ class Dealer:
 
     def advance(self, trade: Trade, received_ns: int = 0) -> None:
         """Take a trade's next step, if it has one now. received_ns: of the frame that caused it, 0 for none."""
+        if self.held:
+            return
         now_ns = self._desk.clock.mono_ns()
         ready = (self.venues[0].ready, self.venues[1].ready)
         commands = trade.advance(self.books, ready, now_ns)

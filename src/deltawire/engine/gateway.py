@@ -36,6 +36,7 @@ class Gateway:
     def __init__(self, *, gate: Gate, recorder: Recorder, clock: Clock, log: EventLog) -> None:
         self._gate, self._recorder, self._clock, self._log = gate, recorder, clock, log
         self.refused = 0
+        self.last_refusal = ""  # the rule that last said no
 
     def send(self, outgoing: Sequence[Outgoing], on_registered: Registered) -> bool:
         """Send all or none. False when the gate, a signer or the journal said no: then nothing left.
@@ -85,4 +86,5 @@ class Gateway:
 
     def _refuse(self, refusal: Refusal) -> None:
         self.refused += 1
+        self.last_refusal = refusal.rule
         self._log.warning("order.refused_by_gate", rule=refusal.rule, reason=refusal.text)

@@ -147,6 +147,7 @@ class PairTrader:
         self._confirming, self._confirmed = -1, 0
         if not self.dealer.begin(trade, trade.open(found), received_ns, decoded_ns):
             self._quiet_until_ns = decoded_ns + REFUSED_QUIET_NS
+            self.last_refusal = desk.gateway.last_refusal
             return
         # After the writes: the trade is known to the journal by its orders' intents already.
         desk.recorder.later(
@@ -187,9 +188,18 @@ class PairTrader:
     def adopt(self, trade: Trade) -> None:
         """Take over a trade that an earlier run left open.
 
+        It waits until the venues have confirmed what it holds: the close of a position that is no longer there would
+        open one. See `release`.
         There can be more than layers: a trade that was over but for the prices of its fills, and the one after it, or
         a setting made smaller. The oldest of them are ended.
         """
+        self.dealer.held = True
         self.dealer.open.append(trade)
         for old in self.dealer.open[: -self.rules.layers_max]:
             old.want_exit("recovered", self.books, forced=True)
+
+    def release(self) -> None:
+        """Let the trades that were taken over act."""
+        self.dealer.held = False
+        for trade in tuple(self.dealer.open):
+            self.dealer.advance(trade)

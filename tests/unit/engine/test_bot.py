@@ -339,6 +339,24 @@ class StopNow:
         return "SIGTERM"
 
 
+async def test_a_dead_bots_trade_sends_nothing_before_the_venues_have_confirmed_it(world: World):
+    """Found with a full disk: the close of the last run was not on record, and closing again opened a position."""
+    await world.begin()
+    world.enter()
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.fill(world.vest.last.client_id)
+    recovered = await world.crash()
+    world.paradex.filled.clear()  # closed since, and the journal does not know
+    world.vest.filled.clear()
+    starting = asyncio.ensure_future(world.begin(recovered))
+    await world.until(lambda: world.runs == 2 and bool(world.bot.traders))
+    world.spread(0)  # on the journal's word it would close now
+    await world.until(starting.done)
+    bot = await starting
+    await world.until(lambda: status(bot)["pairs"][0]["state"] == "watching")
+    assert (len(world.paradex.orders), len(world.vest.orders)) == (1, 1)
+
+
 async def test_told_to_stop_while_it_starts_a_bot_with_an_open_trade_closes_it_first(world: World):
     """Found by the crash drill: it ended with exit code 0 and one leg on."""
     await world.begin()
