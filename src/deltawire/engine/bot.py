@@ -48,6 +48,8 @@ TICK_S = 0.01  # retries, time limits and missing news are looked after this oft
 AGREE_WITHIN_S = 5.0
 AGREE_POLL_S = 0.25
 FLATTEN_WITHIN_S = 30.0
+# Vest's lists are believed seven seconds after an exit was signed; the rest is for reads that fail meanwhile.
+SETTLED_WITHIN_S = 30.0
 # A loop that stood still for longer may have been given up by a guardian, whose patience is twice this at least.
 STALL_NS = 5_000_000_000
 # A venue that cannot be read at the end is asked again for this long: a new registration at Vest may take ten seconds.
@@ -152,6 +154,7 @@ class Bot:
                 self.recorder.later(instrument_loaded(instrument, self.clock.unix_ns()))
         self._adopt()
         self._on_tick()
+        await self._settle_doubts()
         rows = await self.compare("start", AGREE_WITHIN_S if not take_over else 0)
         await self._cancel_strays()
         if take_over:
@@ -173,6 +176,11 @@ class Bot:
             self.state = "running"
         self._set_entries(on=self.state == "running")
         self._log.info("bot.trading", run_id=self.run_id, pairs=len(self.traders), state=self.state)
+
+    async def _settle_doubts(self) -> None:
+        """Wait until the venues have told how the orders of an earlier run ended. Raises CannotStart."""
+        if not await self._until(lambda: not self.resolver.busy, SETTLED_WITHIN_S):
+            raise CannotStart(f"orders of an earlier run are still in doubt after {SETTLED_WITHIN_S:g} s of asking")
 
     async def probe(self) -> None:
         """Connect to both venues and let go again: for those who want to know that they could. Raises as start does."""
@@ -379,6 +387,7 @@ class Bot:
             on_trade_closed=self._on_trade_closed,
             open_pairs=lambda: sum(not trader.is_idle for trader in self.traders),
             inventory_e8=self._inventory_e8,
+            is_frozen=lambda: self._is_frozen,
         )
         for index, plan in enumerate(self.settings.pairs):
             venues = (self.venues[plan.legs[0][0]], self.venues[plan.legs[1][0]])

@@ -75,7 +75,7 @@ class Dealer:
 
     def advance(self, trade: Trade, received_ns: int = 0) -> None:
         """Take a trade's next step, if it has one now. received_ns: of the frame that caused it, 0 for none."""
-        if self.held:
+        if self.held or self._desk.is_frozen():
             return
         now_ns = self._desk.clock.mono_ns()
         ready = (self.venues[0].ready, self.venues[1].ready)

@@ -27,3 +27,4 @@ class Desk:
     on_trade_closed: Callable[[TradeClosed], None]
     open_pairs: Callable[[], int]
     inventory_e8: Callable[[str], int]  # notional held on a venue, unsigned, all pairs together
+    is_frozen: Callable[[], bool]  # True: news is counted and no step is taken

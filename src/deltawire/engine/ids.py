@@ -20,7 +20,10 @@ def is_ours(client_id: str) -> bool:
 
 
 class IdMaker:
-    """Ids of one run: `<run>-<pair>-<trade>-<leg><attempt>`, at most 64 characters for Paradex. Never repeats."""
+    """Ids of one run: `<run>-<pair>-<trade>-<leg><attempt>`, at most 64 characters for Paradex. Never repeats.
+
+    Orders for a trade of an earlier run end in `.<run>` besides.
+    """
 
     def __init__(self, run: str) -> None:
         self.run = run
@@ -35,7 +38,9 @@ class IdMaker:
         """Return the next id of a trade: leg a or b, and the count of all orders of the trade so far."""
         attempt = self._attempts.get(trade_id, 0) + 1
         self._attempts[trade_id] = attempt
-        return ClientOrderId(f"{trade_id}-{'ab'[leg]}{attempt}")
+        # An order the run before sent without a record (a full disk) has a number that this one cannot know.
+        taken_over = "" if trade_id.startswith(f"{self.run}-") else f".{self.run}"
+        return ClientOrderId(f"{trade_id}-{'ab'[leg]}{attempt}{taken_over}")
 
     def resume(self, trade_id: TradeId, orders_so_far: int) -> None:
         """Go on after the orders a recovered trade already has."""

@@ -34,13 +34,12 @@ class Recorder:
 
         The caller decides by purpose what that means (I8).
         """
-        waiting, self._later = self._later, []
         try:
-            self._journal.append_all([*waiting, *intents])
+            self._journal.append_all([*self._later, *intents])
         except JournalUnwritable as e:
-            self._later = waiting
             self._break(e)
             return False
+        self._later = []
         return True
 
     @property
@@ -57,16 +56,16 @@ class Recorder:
 
     def flush(self) -> None:
         self._scheduled = False
-        records, self._later = self._later, []
-        if not records:
+        if not self._later:
             return
         try:
-            self._journal.append_all(records)
-            self.broken = ""
+            self._journal.append_all(self._later)
         except JournalUnwritable as e:
-            self._break(e)
             # Kept in memory, in order: written when the disk has room again, lost only with the process.
-            self._later = records + self._later
+            self._break(e)
+            return
+        self.broken = ""
+        self._later = []
 
     async def close(self) -> None:
         """Write what is left, flush to disk, and let go of the journal. Raises JournalUnwritable."""

@@ -84,7 +84,7 @@ def read_back(records: Iterable[Record], now_unix_ns: int) -> Recovered:
 def _sum_up(found: Recovered, now_unix_ns: int) -> None:
     for remains in found.trades.values():
         _count(remains, found)
-        if remains.closed is None and remains.intents:
+        if remains.intents and (remains.closed is None or _came_back(remains, remains.closed)):
             found.open_trades.append(remains)
     closed = [remains.closed for remains in found.trades.values() if remains.closed is not None]
     for trade in sorted(closed, key=lambda trade: trade.closed_unix_ns):
@@ -94,12 +94,24 @@ def _sum_up(found: Recovered, now_unix_ns: int) -> None:
             found.lost_today_e8 -= trade.pnl_e8
 
 
+def _came_back(remains: Remains, closed: TradeClosed) -> bool:
+    """Say whether something is on, or may be, although the trade's end is on record: a fill was told after it."""
+    on_e8 = {"a": 0, "b": 0}
+    for intent in remains.intents:
+        news = remains.news.get(intent.client_id, [])
+        on_e8[intent.leg] += Side(intent.side).sign * filled_by_records(intent, news)
+    for change in remains.adjusted:
+        on_e8[change.leg] += change.size_e8
+    return (on_e8["a"], on_e8["b"]) != (closed.dust_a_e8, closed.dust_b_e8)
+
+
 def _take(found: Recovered, record: OrderIntended | TradeOpened | TradeClosed | PositionAdjusted) -> Remains:
     """Put a record to its trade."""
     remains = found.trades.setdefault(record.trade_id, Remains(TradeId(record.trade_id), record.pair_id))
     match record:
         case OrderIntended():
             remains.intents.append(record)
+            remains.closed = None  # a trade that was over is being closed again
         case TradeOpened():
             remains.opened = record
         case TradeClosed():
@@ -132,7 +144,7 @@ def rebuild(remains: Remains, rules: PairRules, now_mono_ns: int) -> Trade:
         trade.orders[order.request.client_id] = order if order.is_final else apply(order, InDoubt("the bot was away"))
     for change in remains.adjusted:
         trade.external_e8[0 if change.leg == "a" else 1] += change.size_e8
-    if any(intent.purpose == "exit" for intent in remains.intents):
+    if remains.closed is not None or any(intent.purpose == "exit" for intent in remains.intents):
         trade.phase = EXITING
         trade.exit_reason, trade.forced = "recovered", True
     return trade

@@ -37,6 +37,7 @@ class Watcher:
         self._every_s, self._log = every_s, log
         self._on_checked, self._on_changed, self._on_danger, self._on_loss = on_checked, on_changed, on_danger, on_loss
         self._suspected: set[tuple[str, str, int]] = set()  # differences seen in the round before
+        self._suspected_at = (0, 0)  # the activity then: after any other order a difference is a new one
 
     async def run(self) -> None:
         """Go round until cancelled."""
@@ -62,6 +63,9 @@ class Watcher:
         by_venue = {venue.name: report for venue, report in zip(self._venues, reports, strict=True)}
         self._look_at_liquidation(by_venue)
         if self._activity() == before and all(trader.dealer.is_at_rest for trader in self._traders):
+            if self._suspected_at != before:
+                self._suspected.clear()
+            self._suspected_at = before
             self._compare(by_venue)
         else:
             self._suspected.clear()  # positions moved while they were read
@@ -73,7 +77,9 @@ class Watcher:
         return {report.symbol: report for report in await venue.positions()}
 
     def _activity(self) -> tuple[int, int]:
-        return sum(len(trader.dealer.open) for trader in self._traders), len(self._gate.sent_mono_ns)
+        """Return what stays equal only while no trade begins or ends and no order leaves."""
+        sent_ns = self._gate.sent_mono_ns
+        return sum(len(trader.dealer.open) for trader in self._traders), sent_ns[-1] if sent_ns else 0
 
     def _look_at_liquidation(self, by_venue: dict[str, dict[str, PositionReport]]) -> None:
         for trader in self._traders:

@@ -41,7 +41,7 @@ NEWS_NS_MAX = 8 * S_NS
 _PHASE_OF = {"repair": "repairing", "unwind": "unwinding", "exit": "exiting"}
 _SAME_AGAIN = {"repairing": "missing", "unwinding": "excess", "exiting": "remains"}
 _AT_REST = {"holding": "hedged", "closed": "empty"}
-_NEEDS_RECORD = frozenset({"live", "end", "I2", "I5", "I6"})
+_NEEDS_RECORD = frozenset({"I5", "I6"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Judge:
         self.process: Process | None = None
         self.calm = False
         # Exits that left while the disk was full and whose record died with the process: the one thing no journal can
-        # heal. The bot must then refuse to trade; what it cannot know it is not held to.
+        # know. The bot must still find out what the venues hold and end flat; its journal is not held to the rest.
         self.unrecorded = 0
         self._size_e8_max = plan.size_e8 * plan.layers_max
         self._exposed_ns = 0  # how long the present exposure has lasted while the bot could act

@@ -5,7 +5,7 @@ reacts does not change what happens to it. Moments are ns from the start of the 
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ FAULTS_UNTIL_NS = 14 * S_NS
 STRIKES_MAX = 8
 # A venue that refuses everything for so long that the bot's attempts are used up and it calls a person.
 SIEGE_ONE_IN, SIEGE_UNTIL_NS = 40, 60 * S_NS
+THEME_SHARE, THEMES = 0.25, ("late", "orders", "deaf", "crashes")
 BURST_SHARE, BURST_NS = 0.4, S_NS // 2
 CRASH_SHARE = 0.25
 CLEAN_ONE_IN = 20  # seeds without any fault: what breaks there needs none
@@ -82,6 +83,7 @@ def draw(seed: int) -> Plan:
     rng = random.Random(f"deltawire faults {seed}")  # noqa: S311  chance, not secrets
     slow = rng.random() < 0.2
     siege = rng.randrange(SIEGE_ONE_IN) == 0
+    theme = rng.choice(THEMES) if rng.random() < THEME_SHARE else ""
     return Plan(
         seed=seed,
         base=WalkBase(rng.randrange(50_000, 120_000) * E8, E8 // 10, rng.choice((E8 // 200, E8 // 20, E8))),
@@ -97,8 +99,8 @@ def draw(seed: int) -> Plan:
         ),
         delay_ns={venue: rng.randrange(1, 120 if slow else 25) * MS for venue in VENUES},
         jitter_ns=rng.choice((0, 1, 5, 30)) * MS,
-        late_one_in=rng.choice((0, 0, 0, 200, 50)),
-        late_ns=rng.choice((200, 1_000, 2_500)) * MS,
+        late_one_in=4 if theme == "late" else rng.choice((0, 0, 0, 200, 50)),
+        late_ns=(4_000 if theme == "late" else rng.choice((200, 1_000, 2_500))) * MS,
         idle_close_ns=rng.choice((0, 0, 0, 2_000, 10_500)) * MS,
         size_e8=rng.choice((2, 5, 10, 20)) * E8 // 1_000,
         confirm_updates=rng.choice((1, 2)),
@@ -114,22 +116,24 @@ def draw(seed: int) -> Plan:
         book_feed=rng.choice(("deltas", "deltas", "snapshot")),
         faults_until_ns=SIEGE_UNTIL_NS if siege else FAULTS_UNTIL_NS,
         vest_keeps_back_ms=rng.choice((40, 300, 500)),
-        strikes=_strikes(rng, siege=siege),
+        strikes=_strikes(rng, siege=siege, theme=theme),
         restart_after_ns=tuple(rng.randrange(100, 3_000) * MS for _ in range(STRIKES_MAX + 1)),
     )
 
 
-def _strikes(rng: random.Random, *, siege: bool) -> tuple[Strike, ...]:
-    if not siege and rng.randrange(CLEAN_ONE_IN) == 0:
+def _strikes(rng: random.Random, *, siege: bool, theme: str) -> tuple[Strike, ...]:
+    if not siege and not theme and rng.randrange(CLEAN_ONE_IN) == 0:
         return ()
     found = [_strike(rng, _moment(rng)) for _ in range(rng.randint(1, STRIKES_MAX))]
     if rng.random() < BURST_SHARE:
         # Several at about one moment: what each alone does not break, they may together.
         at_ns = _moment(rng)
         found.extend(_strike(rng, at_ns + rng.randrange(BURST_NS)) for _ in range(rng.randint(2, 4)))
-    if rng.random() < CRASH_SHARE:
+    if theme:
+        found.extend(_themed(rng, theme))
+    if theme == "crashes" or rng.random() < CRASH_SHARE:
         at_ns = _moment(rng)
-        for _ in range(rng.randint(1, 3)):
+        for _ in range(rng.randint(1, 5 if theme else 3)):
             found.append(Strike(at_ns, "crash.at_write", _crash_write(rng)))
             at_ns += rng.randrange(3 * S_NS)
     if siege:
@@ -137,6 +141,25 @@ def _strikes(rng: random.Random, *, siege: bool) -> tuple[Strike, ...]:
         found.append(Strike(_moment(rng) // 2, kind, {"ms": 10**6} if kind == "vest.halt" else {"count": 10**4}))
     in_time = (strike for strike in found if strike.at_ns < FAULTS_UNTIL_NS)
     return tuple(sorted(in_time, key=lambda strike: strike.at_ns))
+
+
+def _themed(rng: random.Random, theme: str) -> Iterator[Strike]:
+    """Yield what makes a bad day of one kind: rare rows of the tables need several faults that fit together."""
+    if theme == "late":
+        # An order dated ahead is taken long after the bot has written it off.
+        yield Strike(S_NS // 2, "clock.step", {"ms": rng.choice((4_000, 30_000))})
+        yield Strike(_moment(rng), "net.cut", _cut(rng))
+    elif theme == "orders":
+        # Every order goes wrong in some way, at both venues.
+        for venue in VENUES:
+            for kind in rng.sample(sorted(ON_ORDERS), 5):
+                if kind.startswith(venue):
+                    yield Strike(_moment(rng) // 3, kind, KINDS[kind](rng) | {"count": rng.randint(5, 30)})
+    elif theme == "deaf":
+        # Private news is lost or late all the time: the bot lives by reading.
+        for at_ns in range(S_NS, FAULTS_UNTIL_NS, 2 * S_NS):
+            yield Strike(at_ns, "paradex.silent_stream", {"link": "orders", "ms": 1_500})
+            yield Strike(at_ns, "vest.silent_stream", {"link": "private", "ms": 1_500})
 
 
 def _moment(rng: random.Random) -> int:
@@ -225,6 +248,10 @@ def _step(rng: random.Random) -> dict[str, Any]:
     return {"ms": rng.choice((-1, 1)) * rng.choice((3, 400, 1_200, 4_000, 30_000, 90_000))}
 
 
+def _busy(rng: random.Random) -> dict[str, Any]:
+    return {"ms": rng.randrange(50, 1_500) if rng.random() < 0.7 else rng.randrange(5_100, 9_000)}
+
+
 def _crash_write(rng: random.Random) -> dict[str, Any]:
     return {"writes": rng.randrange(1, 12), "where": rng.choice(("before", "middle", "after"))}
 
@@ -284,7 +311,7 @@ KINDS: dict[str, Draw] = {
     "bot.stop": _nothing,  # no fault by itself: told to end in the middle of it all, and started again
     "bot.arm": _nothing,  # a person lifts what halted it
     "bot.flatten": _ms(500, 3_000),  # and to close everything; entries are on again after that long
-    "crash.busy": _ms(50, 1_500),  # the process stands still: a stopped machine, a swapped-out page
+    "crash.busy": _busy,  # the process stands still: a stopped machine, a swapped-out page
 }
 # Those that may strike several orders in a row.
 ON_ORDERS = frozenset(

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from deltawire.core.money import E8
+from deltawire.core.trade import HOLDING, STUCK
+from deltawire.engine.trader import PairTrader
 from deltawire.faultrun.disk import Crash, Disk
 from deltawire.faultrun.hosts import ParadexHost, VestHost
 from deltawire.faultrun.judge import Broken, Judge, VenueBooks
@@ -302,7 +304,7 @@ class World:
         assert process.bot is not None
         bot = process.bot
         at_rest = await self._until(
-            lambda: all(t.is_idle or t.is_holding for t in bot.traders) and not bot.resolver.busy, RESOLVED_WITHIN_NS
+            lambda: all(map(_is_at_rest, bot.traders)) and not bot.resolver.busy, RESOLVED_WITHIN_NS
         )
         if not at_rest:
             shown = ", ".join(trade.phase.value for t in bot.traders for trade in t.dealer.open)
@@ -401,6 +403,13 @@ class World:
             with contextlib.suppress(Deadlock, Livelock):
                 self.loop.run_until_complete(gather())
         self.loop.close()
+
+
+def _is_at_rest(trader: PairTrader) -> bool:
+    """Whether nothing moves: idle, holding, or stuck after an alarm and waiting for a person (the stop below)."""
+    return trader.is_idle or all(
+        trade.phase in (HOLDING, STUCK) and not trade.unfinished for trade in trader.dealer.open
+    )
 
 
 class _LoggedErrors(logging.Handler):

@@ -323,7 +323,9 @@ async def test_a_dead_bots_order_unknown_to_its_venue_is_believed_lost_only_afte
     world.paradex.lost.add(world.paradex.last.client_id)
     world.vest.fill(world.vest.last.client_id)
     sent_ns = world.clock.now_ns
-    await world.begin(await world.crash())
+    starting = asyncio.ensure_future(world.begin(await world.crash()))
+    await world.until(starting.done)
+    await starting
     await world.until(lambda: len(world.paradex.orders) == 2)
     assert world.clock.now_ns - sent_ns > world.paradex.capabilities.recv_window_ms * MS
     assert world.paradex.last.purpose is Purpose.REPAIR
