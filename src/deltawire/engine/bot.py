@@ -178,7 +178,10 @@ class Bot:
         self._log.info("bot.trading", run_id=self.run_id, pairs=len(self.traders), state=self.state)
 
     async def _settle_doubts(self) -> None:
-        """Wait until the venues have told how the orders of an earlier run ended. Raises CannotStart."""
+        """Wait until the venues have told how the orders of an earlier run ended. Raises CannotStart.
+
+        Before that the positions differ for a known reason, and to take the venue's word would count a fill twice.
+        """
         if not await self._until(lambda: not self.resolver.busy, SETTLED_WITHIN_S):
             raise CannotStart(f"orders of an earlier run are still in doubt after {SETTLED_WITHIN_S:g} s of asking")
 

@@ -20,8 +20,8 @@ def prepared(n):
 def test_the_oldest_finished_order_is_forgotten_and_no_unfinished_one():
     found = Registry(Log())
     for n in range(registry.TRACKED_ORDERS_MAX):
-        found.add(prepared(n), window_ms=1_500, gap=False).closed = n != 0
-    found.add(prepared(10_000), window_ms=1_500, gap=False)
+        found.add(prepared(n), window_ms=1_500).closed = n != 0
+    found.add(prepared(10_000), window_ms=1_500)
     assert found.by_client_id(ClientOrderId("o0")) is not None
     assert found.by_client_id(ClientOrderId("o1")) is None
     assert found.find(wire.OrderEvent("0x1", wire.NEW, nonce=1)) is None
@@ -32,7 +32,7 @@ def test_with_nothing_finished_nothing_is_forgotten_and_it_is_said():
     log = Log()
     found = Registry(log)
     for n in range(registry.TRACKED_ORDERS_MAX + 1):
-        found.add(prepared(n), window_ms=1_500, gap=False)
+        found.add(prepared(n), window_ms=1_500)
     assert len(list(found.unfinished())) == registry.TRACKED_ORDERS_MAX + 1
     assert len(log.named("vest.orders.none_finished")) == 1
 

@@ -121,7 +121,7 @@ class OrderDesk:
     def submit(self, prepared: PreparedOrder) -> None:
         """Write the order on an idle warm connection; with none idle, open one in a task."""
         window_ms = self._settings.window_ms(prepared.request.purpose)
-        order = self._registry.add(prepared, window_ms=window_ms, gap=not self._stream_up)
+        order = self._registry.add(prepared, window_ms=window_ms)
         stamps = prepared.stamps
         stamps.transport = "https"
         written = self._pool.post_now(self._target, self._headers, prepared.payload, partial(self._on_answer, order))
@@ -169,9 +169,8 @@ class OrderDesk:
     def on_stream(self, *, up: bool) -> None:
         """Take note of the private stream: while it is down nothing is told, so unfinished orders are read."""
         self._stream_up = up
-        for order in self._registry.unfinished():
-            order.gap = True
-            if up:
+        if up:
+            for order in self._registry.unfinished():
                 self._poll_after(order, 0)
 
     def on_order_event(self, event: wire.OrderEvent, received_mono_ns: int) -> None:

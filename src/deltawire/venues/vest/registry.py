@@ -22,7 +22,7 @@ class Registry:
         self._by_venue_id: dict[str, TrackedOrder] = {}
         self._early: OrderedDict[str, list[wire.OrderEvent]] = OrderedDict()
 
-    def add(self, prepared: PreparedOrder, *, window_ms: int, gap: bool) -> TrackedOrder:
+    def add(self, prepared: PreparedOrder, *, window_ms: int) -> TrackedOrder:
         """Track an order from before its bytes leave. Raises ValueError for one that was added before (I3)."""
         request = prepared.request
         order = TrackedOrder(
@@ -34,7 +34,6 @@ class Registry:
             signed_unix_ms=prepared.signed_unix_ms,
             window_ms=window_ms,
             stamps=prepared.stamps,
-            gap=gap,
         )
         if order.nonce in self._by_nonce or order.client_id in self._by_client_id:
             raise ValueError(f"submitted before: {order.client_id}, nonce {order.nonce}")

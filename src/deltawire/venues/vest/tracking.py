@@ -6,8 +6,7 @@ either. An event names the last execution (`lastFilledSize`), the average price 
   FILLED            the order's whole size at avgFilledPrice: exact, whatever was missed before.
   PARTIALLY_FILLED  the sum of the distinct (time, price, size) executions seen; a repeat changes nothing. Two
                     executions equal in all three count once: an under-count, which FILLED corrects.
-  CANCELLED         carries no amounts: the sum stands as final, if the private stream had no gap since the order was
-                    sent; after a gap the row is read first.
+  CANCELLED         carries no amounts, and may overtake the word of a fill: the row is read before the order is over.
 MARKET orders are all or nothing by the venue's own account, so the sum is the rare case.
 """
 
@@ -67,7 +66,6 @@ class TrackedOrder:
     signed_unix_ms: int
     window_ms: int  # how long after that the venue takes it
     stamps: OrderStamps
-    gap: bool  # the private stream was down at some time since the order was sent
     venue_order_id: str = ""
     executions: dict[Execution, int] = field(default_factory=dict)
     told_e8: int = 0
@@ -129,7 +127,7 @@ def _learn(order: TrackedOrder, news: OrderNews, learned: Learned, *, is_row: bo
             _filled(order, news, learned)
         case wire.PARTIALLY_FILLED:
             _tell_total(order, news, learned)
-        case wire.CANCELLED if is_row or not order.gap:
+        case wire.CANCELLED if is_row:
             _tell_total(order, news, learned)
             _close(order, learned, order.executed_e8, wire.CANCELLED)
         case wire.CANCELLED:
