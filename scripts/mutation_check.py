@@ -165,8 +165,8 @@ BREAKAGES = (
         "I6",
         "skip the journal",
         "gateway.py",
-        "journalled = self._recorder.intend(",
-        "journalled = True or self._recorder.intend(",
+        "if not self._recorder.intend(intents):",
+        "if False:",
     ),
     _engine(
         "I6",
@@ -227,8 +227,8 @@ BREAKAGES = (
         "I8",
         "hold exits back on a full disk",
         "gateway.py",
-        "if not journalled and any(out.request.purpose is Purpose.ENTRY for out in outgoing):",
-        "if not journalled:",
+        "if any(out.request.purpose is Purpose.ENTRY for out in outgoing):",
+        "if True:",
     ),
     _engine(
         "I8",
@@ -245,7 +245,11 @@ BREAKAGES = (
         "if False:",
     ),
     _core(
-        "costs", "forget the fees", "edge.py", "return 2 * (self.legs[0].fee_rate_taker_e8 + self.legs[1].fee_rate_taker_e8)", "return 0"
+        "costs",
+        "forget the fees",
+        "edge.py",
+        "return 2 * (self.legs[0].fee_rate_taker_e8 + self.legs[1].fee_rate_taker_e8)",
+        "return 0",
     ),
     _core(
         "price",

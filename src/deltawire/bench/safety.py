@@ -87,9 +87,10 @@ async def _measure(folder: Path, rounds: int) -> dict[str, list[int]]:
             gate.approve(out.request, out.reference_price_e8, clock.mono_ns())
 
     def journal_only(pair: list[Outgoing]) -> None:
-        recorder.intend(
+        intents = [
             intended(out.request, pair_id="btc", leg="a", correlator=1, signed_unix_ms=1, unix_ns=1) for out in pair
-        )
+        ]
+        recorder.intend(intents)
 
     cases: dict[str, Callable[[list[Outgoing]], object]] = {
         "with_safety": lambda pair: gateway.send(pair, lambda _out, _order: None),
