@@ -174,5 +174,4 @@ def _order() -> tracking.TrackedOrder:
         signed_unix_ms=1,
         window_ms=1500,
         stamps=OrderStamps(),
-        gap=False,
     )
