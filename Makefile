@@ -13,7 +13,7 @@ BIN := .venv/bin
 ORACLES := $(BIN)/uv pip compile --generate-hashes --no-header -q
 COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-header -q --python-version 3.11 pyproject.toml
 
-.PHONY: help demo test check bench faults fuzz oracles lock clean run-env dev-env oracles-env
+.PHONY: help demo test check bench drill faults fuzz oracles lock clean run-env dev-env oracles-env
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)$$/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -41,6 +41,9 @@ fuzz: dev-env ## A million damaged frames for each codec (ARGS="--codec vest-ws 
 
 oracles: dev-env ## The clients we did not write, for their tests, after a try that failed
 	@scripts/oracles.sh again
+
+drill: run-env ## Kill the bot in mid-trade 200 times, then judge by the venues (ARGS="--kills 20 --seed 3")
+	@$(BIN)/deltawire drill $(ARGS)
 
 lock: dev-env ## Renew requirements/*.lock from pyproject.toml and requirements/*.in
 	@$(COMPILE) --group install -o requirements/run.lock

@@ -25,6 +25,7 @@ from deltawire.engine.ids import run_id
 from deltawire.engine.recovery import read_back
 from deltawire.engine.rules import UnusableRules, limits_of, pair_rules
 from deltawire.engine.snapshot import status
+from deltawire.journal.accounts import AccountLocks, state_folder
 from deltawire.journal.log import JournalLog
 from deltawire.journal.segments import JournalError, read
 from deltawire.net import loop as net_loop
@@ -119,13 +120,15 @@ async def _guard(config: BotConfig, secrets: BotSecrets) -> int:
 
 async def _run_logged(config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: BufferedLog) -> int:
     bot = assemble(config, secrets, clock, log)
-    stop = _Stop()
-    control = ControlServer(config.control.socket, _commands(bot, stop), log)
-    try:
-        await control.start()
-        return await run_to_end(bot, stop, log)
-    finally:
-        await control.close()
+    accounts = {"paradex": secrets.paradex_account, "vest": secrets.vest_primary_address}
+    with AccountLocks(accounts, state_folder()):
+        stop = _Stop()
+        control = ControlServer(config.control.socket, _commands(bot, stop), log)
+        try:
+            await control.start()
+            return await run_to_end(bot, stop, log)
+        finally:
+            await control.close()
 
 
 async def run_to_end(bot: Bot, stop: "Stop", log: EventLog) -> int:
