@@ -145,6 +145,8 @@ class MemoryRest:
                     break
         connection = MemoryConnection(self._now_ns, self._on_change)
         await self._connect_to(self._origin, connection)
+        if not connection.is_idle:  # its end came before this task went on
+            raise ConnectionError("closed as soon as it was open")
         self._open[connection] = None
         return await self._exchange(connection, request, facts)
 

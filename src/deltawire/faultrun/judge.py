@@ -145,7 +145,7 @@ class Judge:
             self._on_phase(str(fields["trade_id"]), str(fields["phase"]), str(fields["found"]))
         elif event == "trade.recovered":
             self._phases[str(fields["trade_id"])] = str(fields["phase"])
-        elif event in {"order.illegal", "paradex.ws.handshake_bug", "vest.task_failed"}:
+        elif event in {"bot.crashed", "order.illegal", "paradex.ws.handshake_bug", "vest.task_failed"}:
             self.broke("loop", f"{event}: {fields.get('reason')}")
 
     def _on_phase(self, trade_id: str, phase: str, found: str) -> None:

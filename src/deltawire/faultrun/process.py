@@ -114,6 +114,11 @@ class Process:
     async def _main(self) -> None:
         try:
             await self._run()
+        except Exception as e:  # noqa: BLE001  what would end the process with a traceback: told, and judged
+            self.failure = f"{type(e).__name__}: {e}"
+            self._around.log.error("bot.crashed", reason=self.failure)
+            if self.journal is not None:
+                self.journal.die()
         finally:
             if self.life.alive:  # else the world knows, and nothing of this run may speak any more
                 self.running = False

@@ -5,7 +5,6 @@ leg hedged or closed; told to stop, it must end flat, in agreement with both ven
 """
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 import random
@@ -52,6 +51,7 @@ UP_WITHIN_NS = 60 * S_NS
 RESOLVED_WITHIN_NS = 60 * S_NS
 STOPPED_WITHIN_NS = 60 * S_NS
 MONITOR_NS = 20 * MS_NS
+UNWIND_STEPS_MAX = 20  # nested clean-ups that each wait for something
 _RAM = Path("/dev/shm")  # noqa: S108  a journal of a virtual run need not wear a disk out
 
 
@@ -391,18 +391,25 @@ class World:
         for run in self._runs:
             if run.journal is not None:
                 run.journal.die()
-            run.life.alive = True  # so that their tasks can be cancelled at all
-        tasks = asyncio.all_tasks(self.loop)
-        for task in tasks:
-            task.cancel()
-
-        async def gather() -> None:
-            await asyncio.wait(tasks, timeout=30)
-
-        if tasks:
-            with contextlib.suppress(Deadlock, Livelock):
-                self.loop.run_until_complete(gather())
+            run.life.alive = False
+            for network in run.networks.values():
+                network.die(lose=True)
+        for task in asyncio.all_tasks(self.loop):
+            _unwind(task)
         self.loop.close()
+
+
+def _unwind(task: asyncio.Task[Any]) -> None:
+    """Run what a task that will never end has to say at its end; all of it speaks to closed connections."""
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio's own switch
+    coroutine = task.get_coro()
+    for _ in range(UNWIND_STEPS_MAX):
+        try:
+            coroutine.close()
+        except (Crash, Exception):  # noqa: BLE001, S112  a clean-up that awaits, or that needs a running loop
+            continue
+        else:
+            return
 
 
 def _is_at_rest(trader: PairTrader) -> bool:

@@ -194,6 +194,8 @@ class SocketHttpPool:
         except OSError as e:  # ssl.SSLError is one
             self._addresses.forget(self._host, self._port)
             raise HttpFailure(f"{self._origin} did not open: {type(e).__name__}: {e}", maybe_sent=False) from e
+        if not connection.is_open:  # its end came before this task went on
+            raise HttpFailure(f"{self._origin} closed the connection as soon as it was open", maybe_sent=False)
         self._all.add(connection)
         self.counters.opened += 1
         return connection
