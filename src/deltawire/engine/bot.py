@@ -427,8 +427,10 @@ class Bot:
             for intent in remains.intents:
                 client_id = ClientOrderId(intent.client_id)
                 # Bytes written in the last moment of the run before may still be on their way. When that was, only the
-                # date could tell, and that may have been set meanwhile: so they count as written now.
-                doubtful = Doubtful(client_id, self.venues[intent.venue], intent.symbol, intent.correlator, now_ns)
+                # date could tell, and that may have been set meanwhile: so they count as written now. Those of an
+                # earlier run were written before the next one's start; after a reboot the clock is younger than that.
+                written_ns = min(now_ns, remains.written_by_mono_ns.get(intent.client_id, now_ns))
+                doubtful = Doubtful(client_id, self.venues[intent.venue], intent.symbol, intent.correlator, written_ns)
                 live = LiveOrder(trader, doubtful, OrderStamps(), timed=True)
                 self.registry.add(live)
                 if is_unsettled(trade.orders[client_id]):

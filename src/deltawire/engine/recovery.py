@@ -39,6 +39,8 @@ class Remains:
     news: dict[str, list[OrderObserved]] = field(default_factory=dict)
     closed: TradeClosed | None = None
     adjusted: list[PositionAdjusted] = field(default_factory=list)
+    # Order -> monotonic time of the first later start: the order had been written by then. Absent for the last run's.
+    written_by_mono_ns: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -59,10 +61,14 @@ def read_back(records: Iterable[Record], now_unix_ns: int) -> Recovered:
     """Fold a journal into what the next run must know."""
     found = Recovered()
     trade_of_order: dict[str, Remains] = {}
+    of_this_run: list[str] = []
     for record in records:
         match record:
             case RunStarted():
                 found.unclean_before = True
+                for client_id in of_this_run:
+                    trade_of_order[client_id].written_by_mono_ns[client_id] = record.mono_ns
+                of_this_run.clear()
             case RunEnded(clean=clean):
                 found.unclean_before = not clean
             case Halted(reason=reason):
@@ -75,6 +81,7 @@ def read_back(records: Iterable[Record], now_unix_ns: int) -> Recovered:
                 remains = _take(found, record)
                 if isinstance(record, OrderIntended):
                     trade_of_order[record.client_id] = remains
+                    of_this_run.append(record.client_id)
             case _:
                 pass
     _sum_up(found, now_unix_ns)

@@ -10,6 +10,7 @@ from typing import TypeVar
 import pytest
 from tests.unit.core.builders import PARADEX, SIZE_E8, VEST, rules
 from tests.unit.engine.fake_venue import FakeVenue, ListLog, ManualClock
+from tests.unit.journal.facts import intended, run_started
 
 from deltawire.core.events import Closed, FillSeen
 from deltawire.core.limits import Limits
@@ -393,6 +394,19 @@ async def test_told_to_stop_while_it_starts_a_bot_with_an_open_trade_closes_it_f
 async def test_told_to_stop_while_it_starts_a_bot_with_nothing_open_ends_at_once(world: World):
     assert await run_to_end(world.made(Recovered()), StopNow(), world.log) == 0
     assert world.of(RunEnded) == []
+
+
+def test_an_order_of_an_earlier_run_was_written_before_the_next_run_began():
+    """Found by the crash drill: each start began the receive window anew, so a bot dying sooner never settled a doubt.
+
+    Told by the monotonic clock, which no setting of the date moves.
+    """
+    first, second = intended("c1"), intended("c2")
+    runs = [run_started(run_id=f"r{n}", mono_ns=n * 100) for n in (1, 2, 3)]
+    remains = read_back([runs[0], first, runs[1], second], 0).trades["t1"]
+    assert remains.written_by_mono_ns == {"c1": 200}
+    remains = read_back([runs[0], first, runs[1], second, runs[2]], 0).trades["t1"]
+    assert remains.written_by_mono_ns == {"c1": 200, "c2": 300}
 
 
 async def test_a_dead_bots_two_open_trades_are_both_brought_home(world: World):
