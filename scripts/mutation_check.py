@@ -172,8 +172,8 @@ BREAKAGES = (
         "I6",
         "forget intents of orders held back by a full disk",
         "recorder.py",
-        "            self._later = records + self._later",
-        "            pass",
+        "            self._break(e)\n            return\n",
+        "            self._break(e)\n            self._later = []\n            return\n",
     ),
     _core(
         "I7",
@@ -271,6 +271,13 @@ BREAKAGES = (
         "safety.py",
         '        trader.want_exit("position_changed")',
         "        pass",
+    ),
+    _engine(
+        "rule 7",
+        "close one leg while the other venue is halted",
+        "dealer.py",
+        "self.venues[0].ready and self.venues[0].trades(legs[0].symbol)",
+        "self.venues[0].ready",
     ),
     _engine(
         "rule 8",

@@ -55,15 +55,17 @@ class ToyVenue:
         self._questions = Questions(settings.reply_timeout_s)
         self._books = {symbol: Book(NAME, symbol) for symbol in settings.symbols}
         self._instruments: dict[str, Instrument] = {}
-        self._welcomed = asyncio.Event()
-        self._last_ms = 0
+        self._welcomed, self._last_ms = asyncio.Event(), 0
 
     @property
     def ready(self) -> bool:
         return self._socket.is_up
 
+    def trades(self, symbol: str) -> bool:
+        return symbol in self._books
+
     def entry_block(self, symbol: str) -> str:
-        return "" if symbol in self._books else "not traded here"
+        return "" if self.trades(symbol) else "not traded here"
 
     async def start(self, sink: contract.VenueSink) -> None:
         self._sink = sink

@@ -54,6 +54,14 @@ class Dealer:
         """Whether nothing is open and every account is settled."""
         return not self.open and not self._unpriced
 
+    def can_trade(self) -> tuple[bool, bool]:
+        """Say of each leg whether its venue can be reached, and takes orders in its market."""
+        legs = self.rules.legs
+        return (
+            self.venues[0].ready and self.venues[0].trades(legs[0].symbol),
+            self.venues[1].ready and self.venues[1].trades(legs[1].symbol),
+        )
+
     @property
     def is_at_rest(self) -> bool:
         """Whether every open trade is a hedged pair that nothing is being done about."""
@@ -78,7 +86,7 @@ class Dealer:
         if self.held or self._desk.is_frozen():
             return
         now_ns = self._desk.clock.mono_ns()
-        ready = (self.venues[0].ready, self.venues[1].ready)
+        ready = self.can_trade()
         commands = trade.advance(self.books, ready, now_ns)
         if commands:
             self._carry_out(trade, commands, received_ns, now_ns)

@@ -70,7 +70,9 @@ class PairTrader:
             if trade.phase is not HOLDING or trade.exit_reason:
                 continue
             closing_e8 = closing_spread_e8(self.books, trade.buy_leg, trade.matched_e8)
-            if closing_e8 is not None and closing_e8 <= self.rules.exit_spread_e8:
+            wanted = closing_e8 is not None and closing_e8 <= self.rules.exit_spread_e8
+            # A close that is not urgent waits while a venue is away or halted: half of it would leave a leg alone.
+            if wanted and all(self.dealer.can_trade()):
                 trade.want_exit("spread_back", self.books)
                 self.dealer.advance(trade, received_mono_ns)
 

@@ -189,6 +189,13 @@ class Venue(Protocol):
         False before start and after close.
         """
 
+    def trades(self, symbol: str) -> bool:
+        """Say whether the venue would take an order in this market now, by its own fresh word; True when in doubt.
+
+        False only in a halt or maintenance the venue itself has told of: an order would be refused, so a pair is not
+        closed on the other venue alone. Never a matter of our own limits (I8).
+        """
+
     def entry_block(self, symbol: str) -> str:
         """Say why no position may be opened in this market now, "" when nothing speaks against it.
 

@@ -68,6 +68,7 @@ class FakeVenue:
         self.lost: set[ClientOrderId] = set()  # never reached the venue
         self.unreachable = False
         self.unsendable = ""
+        self.halted = False
         self.liquidated_e8 = 0  # what others did to the position
         self.liquidation_price_e8 = 0
         self.free_e8 = 10**12
@@ -78,6 +79,10 @@ class FakeVenue:
         self._correlator = 0
 
     # ---- contract ----------------------------------------------------------------------------------------------
+
+    def trades(self, symbol: str) -> bool:
+        assert symbol == self._instrument.symbol
+        return not self.halted
 
     def entry_block(self, symbol: str) -> str:
         assert symbol == self._instrument.symbol

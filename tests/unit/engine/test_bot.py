@@ -726,3 +726,16 @@ async def test_a_bot_that_is_flat_by_its_own_count_only_does_not_say_so(world: W
     assert not await stopping
     [ended] = world.of(RunEnded)
     assert (ended.clean, ended.flat, ended.agree) == (False, False, False)
+
+
+async def test_a_pair_is_not_closed_while_one_venue_is_halted(world: World):
+    await world.begin()
+    world.enter()
+    _fill_both(world)
+    world.paradex.halted = True
+    world.spread(0)
+    assert len(world.vest.orders) == 1, "closing Vest alone would leave a leg"
+    world.bot.close_all("flatten")
+    assert len(world.vest.orders) == 1, "not even when told to"
+    world.paradex.halted = False
+    await world.until(lambda: world.paradex.last.purpose is world.vest.last.purpose is Purpose.EXIT)

@@ -1,6 +1,7 @@
 """Whether Paradex trades normally: its polled state, what refused orders say of it, and the release window on weekdays.
 
-Only answers `block`, for entries: an exit is always tried, whatever stands here (I8).
+Answers `block` for entries. Of an exit it only says whether the venue takes orders at all: a pair whose one venue is
+shut is not closed on the other alone.
 Source: Paradex protocol reference, sections 11, 14 and 18, state of October 2026.
 """
 
@@ -13,7 +14,11 @@ from deltawire.venues.paradex.settings import ParadexSettings
 
 OK = "ok"
 # Refusals of an order that tell the state before the next poll does.
-STATE_BY_ERROR = {"SYSTEM_STATUS_CANCEL_ONLY": "cancel_only", "SYSTEM_STATUS_POST_ONLY": "post_only"}
+STATE_BY_ERROR = {
+    "SYSTEM_STATUS_CANCEL_ONLY": "cancel_only",
+    "SYSTEM_STATUS_POST_ONLY": "post_only",
+    "SERVICE_UNAVAILABLE": "maintenance",
+}
 POLLS_MISSED_MAX = 6  # in a row; then the state is unknown, which is no reason to trade
 
 DAY_S = 86_400
@@ -52,6 +57,10 @@ class Health:
         if state is not None:
             self._become(state)
 
+    def takes_orders(self) -> bool:
+        """Whether orders are taken, by the venue's fresh word. An old word is no reason to hold an exit back (I8)."""
+        return self.state in ("", OK) or self._unread_s() > POLLS_MISSED_MAX * self._settings.state_poll_s
+
     def block(self) -> str:
         """Say why no entry should be made now, "" when the venue trades normally."""
         settings = self._settings
@@ -61,10 +70,13 @@ class Health:
             since_s = release_s(self._clock.unix_ns() // 10**9)
             if since_s is not None and -settings.release_ahead_s <= since_s < settings.release_span_s:
                 return "release window, weekdays from 04:30 UTC"
-        unread_s = (self._clock.mono_ns() - self._read_mono_ns) / 1e9
+        unread_s = self._unread_s()
         if unread_s > POLLS_MISSED_MAX * settings.state_poll_s:
             return f"system state unread for {unread_s:.0f} s"
         return ""
+
+    def _unread_s(self) -> float:
+        return (self._clock.mono_ns() - self._read_mono_ns) / 1e9
 
     async def _poll(self) -> None:
         while True:

@@ -96,6 +96,9 @@ class ParadexVenue:
         """Whether an exit can leave: over the order socket, or else over a warm REST connection."""
         return self._started and self._desk is not None and self._desk.ready
 
+    def trades(self, symbol: str) -> bool:  # noqa: ARG002 - its state is one for all markets
+        return self._health.takes_orders()
+
     def entry_block(self, symbol: str) -> str:
         if not self._started or self._desk is None:
             return "not started"

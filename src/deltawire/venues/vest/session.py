@@ -97,6 +97,9 @@ class VestVenue:
         """
         return self._started and self._pool is not None and self._pool.idle > 0
 
+    def trades(self, symbol: str) -> bool:
+        return self._feed is None or not self._feed.entry_block(symbol)
+
     def entry_block(self, symbol: str) -> str:
         """Say what speaks against an entry in this market: the venue's word on it, or a refusal not long ago."""
         if self._feed is None:
