@@ -4,6 +4,7 @@ Gathered from the issue threads of the systems that trade two legs today; the sa
 """
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,7 @@ PAINS: dict[int, tuple[str, list[str]]] = {
 }
 
 
+@functools.cache
 def _tests() -> set[str]:
     names = set()
     for path in (ROOT / "tests").rglob("test_*.py"):
