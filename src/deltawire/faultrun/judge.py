@@ -37,6 +37,7 @@ LOT_E8 = 30_000  # 0.0003 BTC: the smallest hedge both venues take, at the lowes
 # The bot hears of a fill late: an answer's time-out, a look-up's, and the reads in between. Past this and its own bound
 # it must have given alarm, or be asking for an order it does not know the end of.
 NEWS_NS_MAX = 8 * S_NS
+LOOK_NS_MAX = S_NS // 10  # between two looks; more has passed only when the process stood still
 # What the journal shows of rows that lead from a phase to itself: the orders they send, and a state that is looked at.
 _PHASE_OF = {"repair": "repairing", "unwind": "unwinding", "exit": "exiting"}
 _SAME_AGAIN = {"repairing": "missing", "unwinding": "excess", "exiting": "remains"}
@@ -129,7 +130,7 @@ class Judge:
         if abs(sum(held)) < LOT_E8:
             self._exposed_ns = self._alarms = 0
         elif self.process is not None and self.process.running:
-            self._exposed_ns += elapsed_ns
+            self._exposed_ns += min(elapsed_ns, LOOK_NS_MAX)  # a process that stands still can do nothing
             if self._exposed_ns > UNHEDGED_NS_MAX + NEWS_NS_MAX and not self._alarms and not self._asks():
                 self.broke("I2", f"unhedged by {sum(held)}e-8 for long, without an alarm or an order in doubt")
 
