@@ -52,8 +52,9 @@ FLATTEN_WITHIN_S = 30.0
 SETTLED_WITHIN_S = 30.0
 # A loop that stood still for longer may have been given up by a guardian, whose patience is twice this at least.
 STALL_NS = 5_000_000_000
-# A venue that cannot be read at the end is asked again for this long: a new registration at Vest may take ten seconds.
-CONFIRM_WITHIN_S = 15.0
+# A venue that cannot be read at the end is asked again for this long: a new registration at Vest may take ten seconds,
+# and each half-open connection kept for reads costs a time-out of five.
+CONFIRM_WITHIN_S = 30.0
 CONFIRM_AGAIN_S = 1.0
 
 

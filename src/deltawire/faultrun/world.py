@@ -341,6 +341,8 @@ class World:
             for wait in waits:
                 wait.cancel()
             self.judge.process = None
+            if process.ended.is_set() and process.bot is not None:
+                self.judge.unrecorded += process.bot.recorder.unrecorded  # ended with the disk still full
             if self._stopping:
                 return
             self.log.world("bot.down", run=number, failure=process.failure)
