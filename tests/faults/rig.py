@@ -223,7 +223,10 @@ def certificates(folder: Path) -> Certificates:
 async def paradex_rig(files: Certificates, *, network: Link | None = None, **changes: Any) -> AsyncIterator[ParadexRig]:
     async with contextlib.AsyncExitStack() as cleanup:
         clock, market, faults, log = RealClock(), _market("paradex"), Faults(), Log()
-        sim = ParadexSim(clock=clock, market=market, faults=faults, settings=ParadexSimSettings(), log=log)
+        # Reads and reconnects come far more often here than from a bot; the limits have tests of their own.
+        often = ((100_000, 1),)
+        loose = ParadexSimSettings(reads_private=often, calls_private=often, calls_public=often, connects=often)
+        sim = ParadexSim(clock=clock, market=market, faults=faults, settings=loose, log=log)
         keys = paradex_keys()
         sim.add_account(keys.account_address, keys.public_key, 100_000 * E8)
         rest, ws = await _open("paradex", sim, files, faults, network, cleanup)

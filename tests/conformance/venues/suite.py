@@ -268,7 +268,7 @@ class Rig:
                 return await self.venue.look_up(client_id, prepared.correlator, symbol)
             except (OSError, TimeoutError) as e:
                 failure = e
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.02)
         raise AssertionError(f"cannot be read: {failure}") from failure
 
     async def resolve(self, prepared: PreparedOrder) -> Order:

@@ -61,7 +61,15 @@ def network_of(tls: ssl.SSLContext) -> SocketNetwork:
 class ParadexWorld:
     name, symbol = "paradex", BTC.symbol
     # Funding off: nothing but fills moves the account.
-    settings = ParadexSimSettings(funding_rate_e8=0)
+    # The suite reads and reconnects far more often than a bot does; the limits have tests of their own.
+    settings = ParadexSimSettings(
+        funding_rate_e8=0,
+        reads_private=((100_000, 1),),
+        calls_private=((100_000, 1),),
+        calls_public=((100_000, 1),),
+        sign_ins=((100_000, 1),),
+        connects=((100_000, 1),),
+    )
     instrument = Instrument(
         venue="paradex",
         symbol=BTC.symbol,
