@@ -739,3 +739,15 @@ async def test_a_pair_is_not_closed_while_one_venue_is_halted(world: World):
     assert len(world.vest.orders) == 1, "not even when told to"
     world.paradex.halted = False
     await world.until(lambda: world.paradex.last.purpose is world.vest.last.purpose is Purpose.EXIT)
+
+
+async def test_no_layer_is_added_while_another_is_moving_or_in_doubt(world: World):
+    await world.begin(layers_max=3)
+    world.enter()
+    world.spread(45)
+    assert len(world.paradex.orders) == 1, "the first layer's orders are out"
+    world.paradex.unreachable = True
+    world.paradex.lose(world.paradex.last.client_id)
+    world.vest.fill(world.vest.last.client_id)
+    world.spread(60)
+    assert (len(world.paradex.orders), len(world.vest.orders)) == (1, 1)
