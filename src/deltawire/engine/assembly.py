@@ -11,7 +11,6 @@ import ssl
 import sys
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from deltawire.config.model import ArmAfterUnclean, BotConfig, LogFormat, LogLevel, PairConfig
 from deltawire.config.secrets import BotSecrets
@@ -41,7 +40,6 @@ from deltawire.venues.vest.session import VestVenue
 from deltawire.venues.vest.settings import VestSettings
 
 EXIT_CLEAN, EXIT_UNCLEAN, EXIT_MISUSED = 0, 1, 2
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _MS_NS = 10**6
 
 
@@ -55,9 +53,7 @@ def run_bot(config: BotConfig, secrets: BotSecrets) -> int:
 
 async def _run(config: BotConfig, secrets: BotSecrets) -> int:
     clock = SystemClock()
-    with _open_log(config, clock) as log:
-        log.hide(secrets.paradex_private_key)
-        log.hide(secrets.vest_primary_private_key)
+    with _open_log(config, secrets, clock) as log:
         log.start()
         try:
             return await _run_logged(config, secrets, clock, log)
@@ -92,9 +88,7 @@ def run_guardian(config: BotConfig, secrets: BotSecrets) -> int:
 async def _guard(config: BotConfig, secrets: BotSecrets) -> int:
     clock = SystemClock()
     own = config.guardian_view()
-    with _open_log(own, clock) as log:
-        log.hide(secrets.paradex_private_key)
-        log.hide(secrets.vest_primary_private_key)
+    with _open_log(own, secrets, clock) as log:
         log.start()
         guardian = Guardian(
             socket=config.control.socket,
@@ -210,12 +204,10 @@ def _commands(bot: Bot, stop: _Stop) -> dict[str, Command]:
 
 
 def _settings(config: BotConfig) -> BotSettings:
-    venues = config.venues
-    hosts = {urlsplit(url).hostname for url in (venues.paradex.rest_url, venues.vest.rest_url)}
     return BotSettings(
         limits=limits_of(config),
         pairs=tuple(_plan(pair, config) for pair in config.pairs),
-        simulated=hosts <= _LOOPBACK,
+        simulated=config.is_simulated,
         arm_itself=config.arm_after_unclean is ArmAfterUnclean.AUTO,
         config_digest=hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16],
     )
@@ -302,7 +294,7 @@ def vest_settings(config: BotConfig, secrets: BotSecrets) -> VestSettings:
     )
 
 
-def _open_log(config: BotConfig, clock: SystemClock) -> BufferedLog:
+def _open_log(config: BotConfig, secrets: BotSecrets, clock: SystemClock) -> BufferedLog:
     level = {LogLevel.DEBUG: Level.DEBUG, LogLevel.INFO: Level.INFO, LogLevel.WARNING: Level.WARNING}[config.log.level]
     form = human_line if config.log.format is LogFormat.HUMAN else json_line
     outputs = [Output(sys.stderr.buffer, form, level)]
@@ -311,4 +303,7 @@ def _open_log(config: BotConfig, clock: SystemClock) -> BufferedLog:
         outputs.append(Output(config.log.file.open("ab"), json_line, level))
     # Libraries speak through logging; what they have to say goes to stderr, warnings and worse.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    return BufferedLog(clock, outputs)
+    log = BufferedLog(clock, outputs)
+    log.hide(secrets.paradex_private_key)
+    log.hide(secrets.vest_primary_private_key)
+    return log

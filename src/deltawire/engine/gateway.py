@@ -35,7 +35,6 @@ Registered = Callable[[Outgoing, PreparedOrder], None]
 class Gateway:
     def __init__(self, *, gate: Gate, recorder: Recorder, clock: Clock, log: EventLog) -> None:
         self._gate, self._recorder, self._clock, self._log = gate, recorder, clock, log
-        self.refused = 0
         self.last_refusal = ""  # the rule that last said no
 
     def send(self, outgoing: Sequence[Outgoing], on_registered: Registered) -> bool:
@@ -85,6 +84,5 @@ class Gateway:
         return True
 
     def _refuse(self, refusal: Refusal) -> None:
-        self.refused += 1
         self.last_refusal = refusal.rule
         self._log.warning("order.refused_by_gate", rule=refusal.rule, reason=refusal.text)

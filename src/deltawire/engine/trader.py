@@ -32,7 +32,6 @@ class PairTrader:
         )
         self.dealer = Dealer(index, rules, venues, self.books, desk)
         self.entries_on = False
-        self.opportunity: Opportunity | None = None
         self.last_refusal = ""
         self._quiet_until_ns = 0
         self._confirming = -1  # buy leg of the direction being confirmed
@@ -79,7 +78,6 @@ class PairTrader:
     def _consider_entry(self, received_mono_ns: int) -> None:
         decoded_ns = self._desk.clock.mono_ns()
         found = best_opening(self.rules, self.books, self.rules.size_e8)
-        self.opportunity = found
         if found is None or not self._is_wanted(found):
             self._confirming, self._confirmed = -1, 0
             return
