@@ -16,11 +16,12 @@ from deltawire.config.model import ArmAfterUnclean, BotConfig, LogFormat, LogLev
 from deltawire.config.secrets import BotSecrets
 from deltawire.core.edge import PairRules
 from deltawire.core.types import Instrument
-from deltawire.engine.bot import Bot, BotSettings, CannotStart, PairPlan
+from deltawire.engine.bot import Bot
 from deltawire.engine.clock import SystemClock
 from deltawire.engine.control import Command, ControlServer, SocketInUse
 from deltawire.engine.guardian import Guardian
 from deltawire.engine.ids import run_id
+from deltawire.engine.plan import BotSettings, CannotStart, PairPlan
 from deltawire.engine.recovery import read_back
 from deltawire.engine.rules import UnusableRules, limits_of, pair_rules
 from deltawire.engine.snapshot import status

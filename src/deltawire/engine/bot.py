@@ -5,81 +5,37 @@ Start and recovery are one path: read the journal, connect, compare with the ven
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from deltawire import __version__
 from deltawire.core.book import Book
-from deltawire.core.edge import PairRules
-from deltawire.core.events import FilledTotal, FillSeen, InDoubt, OrderEvent
-from deltawire.core.limits import Gate, Limits
+from deltawire.core.events import OrderEvent
+from deltawire.core.limits import Gate
 from deltawire.core.money import notional_e8
-from deltawire.core.stamps import OrderStamps
-from deltawire.core.types import ClientOrderId, Instrument
+from deltawire.core.types import ClientOrderId
+from deltawire.engine.agreement import AGREE_WITHIN_S, Agreement, difference, until
 from deltawire.engine.desk import Desk
 from deltawire.engine.gateway import Gateway, Outgoing
-from deltawire.engine.ids import IdMaker, is_ours
+from deltawire.engine.ids import IdMaker
+from deltawire.engine.orders import Orders
+from deltawire.engine.plan import BotSettings, CannotStart, run_started
 from deltawire.engine.positions import Positions
 from deltawire.engine.recorder import Recorder
-from deltawire.engine.recovery import Recovered, is_unsettled, rebuild
-from deltawire.engine.registry import LiveOrder, Registry
-from deltawire.engine.resolver import Doubtful, Resolver
+from deltawire.engine.recovery import Recovered, rebuild
 from deltawire.engine.safety import Safety
+from deltawire.engine.stall import Stall
 from deltawire.engine.timing import Timing
 from deltawire.engine.trader import PairTrader
-from deltawire.engine.watch import UNREADABLE, Watcher
+from deltawire.engine.watch import Watcher
 from deltawire.journal.log import JournalLog
-from deltawire.journal.records import (
-    Armed,
-    PairConfigured,
-    PositionRow,
-    PositionsChecked,
-    RunEnded,
-    RunStarted,
-    TradeClosed,
-    When,
-    instrument_loaded,
-    observed,
-)
+from deltawire.journal.records import Armed, RunEnded, TradeClosed, instrument_loaded
 from deltawire.venues.contract import Clock, EventLog, PreparedOrder, Venue
 
 TICK_S = 0.01  # retries, time limits and missing news are looked after this often; the hot path does not wait for it
-# Vest shows a position some 200 to 500 ms after its fill: a difference counts once it has lasted this long.
-AGREE_WITHIN_S = 5.0
-AGREE_POLL_S = 0.25
 FLATTEN_WITHIN_S = 30.0
 # Vest's lists are believed seven seconds after an exit was signed; the rest is for reads that fail meanwhile.
 SETTLED_WITHIN_S = 30.0
-# A loop that stood still for longer may have been given up by a guardian, whose patience is twice this at least.
-STALL_NS = 5_000_000_000
-# A venue that cannot be read at the end is asked again for this long: a new registration at Vest may take ten seconds,
-# and each half-open connection kept for reads costs a time-out of five.
-CONFIRM_WITHIN_S = 30.0
-CONFIRM_AGAIN_S = 1.0
-
-
-class CannotStart(Exception):
-    """The bot must not trade. Says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class PairPlan:
-    """A pair as configured: its two (venue, symbol) legs, and how to make its rules from the venues' own."""
-
-    pair_id: str
-    legs: tuple[tuple[str, str], tuple[str, str]]
-    size_e8: int
-    rules: Callable[[tuple[Instrument, Instrument]], PairRules]
-
-
-@dataclass(frozen=True, slots=True)
-class BotSettings:
-    limits: Limits
-    pairs: tuple[PairPlan, ...]
-    simulated: bool
-    config_digest: str
-    watch_every_s: float = 5.0
-    arm_itself: bool = True  # trade at once even after an unclean end; else a person arms it first
 
 
 class Bot:
@@ -101,7 +57,6 @@ class Bot:
         self.run_id = run_id
         self.traders: list[PairTrader] = []
         self.positions = Positions(recovered.positions)
-        self.registry = Registry()
         self.gate = Gate(
             settings.limits,
             lost_today_e8=recovered.lost_today_e8,
@@ -109,12 +64,6 @@ class Bot:
             result_peak_e8=recovered.result_peak_e8,
         )
         self.recorder = Recorder(journal, log)
-        self.resolver = Resolver(
-            clock=clock,
-            log=log,
-            on_news=self.on_order,
-            is_settled=self._is_settled,
-        )
         self.links: dict[str, dict[str, bool]] = {venue.name: {} for venue in venues}
         self.closed: list[TradeClosed] = []
         self.state = "starting"
@@ -123,12 +72,19 @@ class Bot:
         self._ids = IdMaker(run_id)
         self._gateway = Gateway(gate=self.gate, recorder=self.recorder, clock=clock, log=log)
         self.timing = Timing(recorder=self.recorder, clock=clock, log=log)
+        self._orders = Orders(recorder=self.recorder, timing=self.timing, clock=clock, log=log)
+        self.registry, self.resolver = self._orders.registry, self._orders.resolver
+        self.agreement = Agreement(
+            self.positions,
+            venues,
+            [leg for plan in settings.pairs for leg in plan.legs],
+            recorder=self.recorder,
+            clock=clock,
+            log=log,
+        )
         self._by_book: dict[tuple[str, str], PairTrader] = {}
         self._tick: asyncio.TimerHandle | None = None
-        self._ticked_mono_ns = 0
-        self._is_frozen = False  # the loop stood still: nothing is sent until both accounts have been looked at
         self._watching: asyncio.Task[None] | None = None
-        self._thawing: asyncio.Task[None] | None = None
         self.safety = Safety(
             gate=self.gate,
             positions=self.positions,
@@ -137,6 +93,8 @@ class Bot:
             clock=clock,
             log=log,
         )
+        self.watcher = self._make_watcher()
+        self._stall = Stall(gate=self.gate, settle=self.watcher.settle, clock=clock, log=log)
 
     # ---- life --------------------------------------------------------------------------------------------------
 
@@ -156,15 +114,14 @@ class Bot:
         self._adopt()
         self._on_tick()
         await self._settle_doubts()
-        rows = await self.compare("start", AGREE_WITHIN_S if not take_over else 0)
-        await self._cancel_strays()
+        rows = await self.agreement.compare("start", AGREE_WITHIN_S if not take_over else 0)
+        await self.agreement.cancel_strays()
         if take_over:
             self.safety.take_over(rows, self._ids.trade(0))
         elif left := self.safety.accept_venues(rows):
-            raise CannotStart("; ".join(_difference(row) for row in left) + _REMEDY)
+            raise CannotStart("; ".join(difference(row) for row in left) + _REMEDY)
         for trader in self.traders:
             trader.release()
-        self.watcher = self._make_watcher()
         self._watching = asyncio.get_running_loop().create_task(self.watcher.run())
         disarmed = self.gate.halted or self._recovered.halted or self._unclean_reason()
         if take_over:
@@ -202,11 +159,11 @@ class Bot:
         self.state = "stopping"
         self._set_entries(on=False)
         self._log.info("bot.stopping", reason=reason)
-        for task in (self._watching, self._thawing):
-            if task is not None:
-                task.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+        self._stall.cancel()
         await self.flatten(reason)
-        flat, agree = await self._confirm_end()
+        flat, agree = await self.agreement.confirm_end(idle=all(trader.is_idle for trader in self.traders))
         if self._tick is not None:
             self._tick.cancel()
         self.timing.tell_all()
@@ -289,22 +246,11 @@ class Bot:
 
     def on_book(self, book: Book, received_mono_ns: int) -> None:
         trader = self._by_book.get((book.venue, book.symbol))
-        if trader is not None and not self._is_frozen:
+        if trader is not None and not self._stall.is_frozen:
             trader.on_book(received_mono_ns)
 
     def on_order(self, client_id: ClientOrderId, event: OrderEvent) -> None:
-        order = self.registry.get(client_id)
-        if order is None:
-            self._log.warning("order.not_of_this_run", client_id=client_id, news=type(event).__name__)
-            return
-        if isinstance(event, FillSeen | FilledTotal):
-            order.stamps.filled_mono_ns = self.clock.mono_ns()
-        # Before the trader acts on it: the journal then tells cause before effect.
-        self.recorder.later(observed(client_id, event, self.clock.unix_ns()))
-        order.trader.on_order(client_id, event)
-        state = order.trader.order_state(client_id)
-        if state is not None and state.is_final:
-            self.timing.finished(client_id, order)
+        self._orders.on_news(client_id, event)
 
     def on_link(self, venue: str, link: str, *, up: bool, detail: str) -> None:
         self.links[venue][link] = up
@@ -315,22 +261,7 @@ class Bot:
     # ---- what the traders ask for ------------------------------------------------------------------------------
 
     def _on_order_made(self, pair_index: int, out: Outgoing, prepared: PreparedOrder) -> None:
-        request = out.request
-        doubtful = Doubtful(
-            request.client_id, out.venue, request.instrument.symbol, prepared.correlator, self.clock.mono_ns()
-        )
-        self.registry.add(LiveOrder(self.traders[pair_index], doubtful, out.stamps))
-
-    def _on_doubt(self, client_id: ClientOrderId) -> None:
-        order = self.registry.get(client_id)
-        if order is not None:
-            self._log.warning("order.in_doubt", client_id=client_id, venue=order.doubtful.venue.name)
-            self.resolver.resolve(order.doubtful)
-
-    def _is_settled(self, client_id: ClientOrderId) -> bool:
-        order = self.registry.get(client_id)
-        state = None if order is None else order.trader.order_state(client_id)
-        return state is None or not is_unsettled(state)
+        self._orders.made(self.traders[pair_index], out, prepared)
 
     def _on_trade_closed(self, closed: TradeClosed) -> None:
         self.closed.append(closed)
@@ -352,30 +283,15 @@ class Bot:
     # ---- start -------------------------------------------------------------------------------------------------
 
     def _record_start(self) -> None:
-        pairs = [
-            PairConfigured(
-                pair_id=plan.pair_id,
-                venue_a=plan.legs[0][0],
-                symbol_a=plan.legs[0][1],
-                venue_b=plan.legs[1][0],
-                symbol_b=plan.legs[1][1],
-                size_e8=plan.size_e8,
-            )
-            for plan in self.settings.pairs
-        ]
-        self.recorder.later(
-            RunStarted(
-                run_id=self.run_id,
-                unix_ns=self.clock.unix_ns(),
-                mono_ns=self.clock.mono_ns(),
-                version=__version__,
-                mode="live",
-                simulated=self.settings.simulated,
-                pairs=pairs,
-                config_digest=self.settings.config_digest,
-                unclean_before=self._recovered.unclean_before,
-            )
+        started = run_started(
+            self.settings,
+            run_id=self.run_id,
+            version=__version__,
+            unclean_before=self._recovered.unclean_before,
+            unix_ns=self.clock.unix_ns(),
+            mono_ns=self.clock.mono_ns(),
         )
+        self.recorder.later(started)
 
     def _make_traders(self) -> None:
         desk = Desk(
@@ -386,12 +302,12 @@ class Bot:
             clock=self.clock,
             log=self._log,
             on_order_made=self._on_order_made,
-            on_doubt=self._on_doubt,
+            on_doubt=self._orders.doubt,
             on_filled=self.positions.on_filled,
             on_trade_closed=self._on_trade_closed,
             open_pairs=lambda: sum(not trader.is_idle for trader in self.traders),
             inventory_e8=self._inventory_e8,
-            is_frozen=lambda: self._is_frozen,
+            is_frozen=lambda: self._stall.is_frozen,
         )
         for index, plan in enumerate(self.settings.pairs):
             venues = (self.venues[plan.legs[0][0]], self.venues[plan.legs[1][0]])
@@ -420,30 +336,7 @@ class Bot:
                 phase=trade.phase.value,
                 doubtful=len(trade.in_doubt),
             )
-            # On record, or the news that settles them could not be told from news of an order that never left.
-            for order in trade.in_doubt:
-                doubt = observed(order.request.client_id, InDoubt(order.why), self.clock.unix_ns())
-                self.recorder.later(doubt)
-            now_ns = self.clock.mono_ns()
-            for intent in remains.intents:
-                client_id = ClientOrderId(intent.client_id)
-                # Bytes written in the last moment of the run before may still be on their way. When that was, only the
-                # date could tell, and that may have been set meanwhile: so they count as written now. Those of an
-                # earlier run were written before the next one's start; after a reboot the clock is younger than that.
-                written_ns = min(now_ns, remains.written_by_mono_ns.get(intent.client_id, now_ns))
-                doubtful = Doubtful(client_id, self.venues[intent.venue], intent.symbol, intent.correlator, written_ns)
-                live = LiveOrder(trader, doubtful, OrderStamps(), timed=True)
-                self.registry.add(live)
-                if is_unsettled(trade.orders[client_id]):
-                    self.resolver.resolve(doubtful)
-
-    async def _cancel_strays(self) -> None:
-        """Cancel what rests at the venues and is ours; immediate orders never rest, so there should be none."""
-        for venue in self.venues.values():
-            for order in await venue.open_orders():
-                if is_ours(order.client_id):
-                    self._log.warning("order.stray", venue=venue.name, client_id=order.client_id)
-                    venue.cancel(ClientOrderId(order.client_id))
+            self._orders.inherit(trader, trade, remains, self.venues)
 
     def _set_entries(self, *, on: bool) -> None:
         for trader in self.traders:
@@ -453,34 +346,14 @@ class Bot:
 
     def _on_tick(self) -> None:
         self._tick = asyncio.get_running_loop().call_later(TICK_S, self._on_tick)
-        now_ns = self.clock.mono_ns()
-        stood_still_ns = now_ns - self._ticked_mono_ns if self._ticked_mono_ns else 0
-        self._ticked_mono_ns = now_ns
-        if stood_still_ns > STALL_NS and not self._is_frozen:
-            self._freeze(stood_still_ns)
-        if self._is_frozen:
+        self._stall.on_tick()
+        if self._stall.is_frozen:
             return
         for trader in self.traders:
             trader.on_timer()
         if self.gate.halted:
             self.safety.tell_halt()
-        self.timing.overdue(now_ns)
-
-    def _freeze(self, stood_still_ns: int) -> None:
-        """Hold everything after the process stood still: a guardian may have closed the positions meanwhile."""
-        self._is_frozen = True
-        reason = f"the bot stood still for {stood_still_ns // 1_000_000} ms"
-        self._log.error("bot.stalled", reason=reason)
-        self.gate.halt(reason)
-        self._thawing = asyncio.get_running_loop().create_task(self._thaw())
-
-    async def _thaw(self) -> None:
-        """Go on once both accounts have been read twice, and what differs has been counted."""
-        try:
-            while not await self.watcher.settle():  # noqa: ASYNC110 - venues are asked again, no event tells
-                await asyncio.sleep(AGREE_POLL_S)
-        finally:
-            self._is_frozen = False
+        self.timing.overdue(self.clock.mono_ns())
 
     def _make_watcher(self) -> Watcher:
         return Watcher(
@@ -490,14 +363,11 @@ class Bot:
             venues=list(self.venues.values()),
             every_s=self.settings.watch_every_s,
             log=self._log,
-            on_checked=self._on_checked,
+            on_checked=partial(self.agreement.record, "timer"),
             on_changed=self.safety.positions_changed,
             on_danger=self.safety.danger,
             on_loss=self.safety.loss,
         )
-
-    def _on_checked(self, rows: list[PositionRow]) -> None:
-        self.recorder.later(PositionsChecked(when="timer", rows=rows, unix_ns=self.clock.unix_ns()))
 
     def _inventory_e8(self, venue: str) -> int:
         """Return the unsigned notional held on a venue, at the middle of each book."""
@@ -509,59 +379,14 @@ class Bot:
             if book.venue == venue and book.symbol in held
         )
 
-    async def compare(self, when: When, within_s: float = AGREE_WITHIN_S) -> list[PositionRow]:
-        """Compare positions with the venues, giving them time to show the last fills; journal the outcome."""
-        watched = [leg for plan in self.settings.pairs for leg in plan.legs]
-        rows: list[PositionRow] = []
-        deadline_ns = self.clock.mono_ns() + int(within_s * 1e9)
-        while True:
-            rows = await self.positions.compare(list(self.venues.values()), watched)
-            if all(row.agree for row in rows) or self.clock.mono_ns() > deadline_ns:
-                break
-            await asyncio.sleep(AGREE_POLL_S)
-        self.recorder.later(PositionsChecked(when=when, rows=rows, unix_ns=self.clock.unix_ns()))
-        return rows
-
-    async def _confirm_end(self) -> tuple[bool, bool]:
-        idle = all(trader.is_idle for trader in self.traders)
-        deadline_ns = self.clock.mono_ns() + int(CONFIRM_WITHIN_S * 1e9)
-        rows: list[PositionRow] | None = None
-        while rows is None:
-            try:
-                await self._cancel_strays()
-                rows = await self.compare("shutdown")
-            except UNREADABLE as e:
-                # A lost connection or a key being renewed heals in seconds; an end nobody confirmed calls a person.
-                if self.clock.mono_ns() > deadline_ns:
-                    self._log.error("positions.unreadable", reason=str(e))
-                    return False, False
-                self._log.warning("positions.unreadable", reason=str(e))
-                await asyncio.sleep(CONFIRM_AGAIN_S)
-        for row in rows:
-            if not row.agree or row.venue_e8:
-                self._log.error("positions.left", reason=_difference(row))
-        flat = idle and not any(row.venue_e8 for row in rows)
-        return flat, all(row.agree for row in rows)
-
     async def _until(self, done: Callable[[], bool], within_s: float) -> bool:
-        deadline_ns = self.clock.mono_ns() + int(within_s * 1e9)
-        while not done():
-            if self.clock.mono_ns() > deadline_ns:
-                return False
-            await asyncio.sleep(TICK_S)
-        return True
+        return await until(done, within_s, clock=self.clock, poll_s=TICK_S)
 
 
 _REMEDY = (
     ". Close the difference at the venue, or start with the journal that opened it; the bot does not trade on a "
     "position it cannot account for"
 )
-
-
-def _difference(row: PositionRow) -> str:
-    return (
-        f"{row.venue} {row.symbol}: the venue holds {row.venue_e8 / 1e8:g}, the journal says {row.journal_e8 / 1e8:g}"
-    )
 
 
 def _bps(rate_e8: int | None) -> float | None:

@@ -15,8 +15,9 @@ from deltawire.core.edge import PairRules
 from deltawire.core.limits import Limits
 from deltawire.core.money import BPS_E8, E8
 from deltawire.core.types import Instrument
-from deltawire.engine.bot import Bot, BotSettings, CannotStart, PairPlan
+from deltawire.engine.bot import Bot
 from deltawire.engine.ids import run_id
+from deltawire.engine.plan import BotSettings, CannotStart, PairPlan
 from deltawire.engine.recovery import read_back
 from deltawire.engine.rules import VENUE_AGE_NS_MAX
 from deltawire.faultrun.disk import Disk, FaultyJournal

@@ -17,7 +17,8 @@ from deltawire.core.limits import Limits
 from deltawire.core.money import E8
 from deltawire.core.types import Purpose, Side
 from deltawire.engine.assembly import run_to_end
-from deltawire.engine.bot import Bot, BotSettings, CannotStart, PairPlan
+from deltawire.engine.bot import Bot
+from deltawire.engine.plan import BotSettings, CannotStart, PairPlan
 from deltawire.engine.recovery import Recovered, read_back
 from deltawire.engine.snapshot import status
 from deltawire.journal.check import check_journal

@@ -1,0 +1,77 @@
+"""Follows every order from its making to its end: news comes in here, and what is in doubt is read. Sends nothing."""
+
+from collections.abc import Mapping
+
+from deltawire.core.events import FilledTotal, FillSeen, InDoubt, OrderEvent
+from deltawire.core.stamps import OrderStamps
+from deltawire.core.trade import Trade
+from deltawire.core.types import ClientOrderId
+from deltawire.engine.gateway import Outgoing
+from deltawire.engine.recorder import Recorder
+from deltawire.engine.recovery import Remains, is_unsettled
+from deltawire.engine.registry import LiveOrder, Registry
+from deltawire.engine.resolver import Doubtful, Resolver
+from deltawire.engine.timing import Timing
+from deltawire.engine.trader import PairTrader
+from deltawire.journal.records import observed
+from deltawire.venues.contract import Clock, EventLog, PreparedOrder, Venue
+
+
+class Orders:
+    def __init__(self, *, recorder: Recorder, timing: Timing, clock: Clock, log: EventLog) -> None:
+        self._recorder, self._timing, self._clock, self._log = recorder, timing, clock, log
+        self.registry = Registry()
+        self.resolver = Resolver(clock=clock, log=log, on_news=self.on_news, is_settled=self._is_settled)
+
+    def on_news(self, client_id: ClientOrderId, event: OrderEvent) -> None:
+        """Take news of an order, from its venue's streams or from a look-up."""
+        order = self.registry.get(client_id)
+        if order is None:
+            self._log.warning("order.not_of_this_run", client_id=client_id, news=type(event).__name__)
+            return
+        if isinstance(event, FillSeen | FilledTotal):
+            order.stamps.filled_mono_ns = self._clock.mono_ns()
+        # Before the trader acts on it: the journal then tells cause before effect.
+        self._recorder.later(observed(client_id, event, self._clock.unix_ns()))
+        order.trader.on_order(client_id, event)
+        state = order.trader.order_state(client_id)
+        if state is not None and state.is_final:
+            self._timing.finished(client_id, order)
+
+    def made(self, trader: PairTrader, out: Outgoing, prepared: PreparedOrder) -> None:
+        """Know an order that is about to be written."""
+        request = out.request
+        doubtful = Doubtful(
+            request.client_id, out.venue, request.instrument.symbol, prepared.correlator, self._clock.mono_ns()
+        )
+        self.registry.add(LiveOrder(trader, doubtful, out.stamps))
+
+    def doubt(self, client_id: ClientOrderId) -> None:
+        """Read an order from its venue until the venue has spoken."""
+        order = self.registry.get(client_id)
+        if order is not None:
+            self._log.warning("order.in_doubt", client_id=client_id, venue=order.doubtful.venue.name)
+            self.resolver.resolve(order.doubtful)
+
+    def inherit(self, trader: PairTrader, trade: Trade, remains: Remains, venues: Mapping[str, Venue]) -> None:
+        """Know the orders of a trade that an earlier run left open; its doubtful ones are read from the venues."""
+        # On record, or the news that settles them could not be told from news of an order that never left.
+        for order in trade.in_doubt:
+            doubt = observed(order.request.client_id, InDoubt(order.why), self._clock.unix_ns())
+            self._recorder.later(doubt)
+        now_ns = self._clock.mono_ns()
+        for intent in remains.intents:
+            client_id = ClientOrderId(intent.client_id)
+            # Bytes written in the last moment of the run before may still be on their way. When that was, only the
+            # date could tell, and that may have been set meanwhile: so they count as written now. Those of an
+            # earlier run were written before the next one's start; after a reboot the clock is younger than that.
+            written_ns = min(now_ns, remains.written_by_mono_ns.get(intent.client_id, now_ns))
+            doubtful = Doubtful(client_id, venues[intent.venue], intent.symbol, intent.correlator, written_ns)
+            self.registry.add(LiveOrder(trader, doubtful, OrderStamps(), timed=True))
+            if is_unsettled(trade.orders[client_id]):
+                self.resolver.resolve(doubtful)
+
+    def _is_settled(self, client_id: ClientOrderId) -> bool:
+        order = self.registry.get(client_id)
+        state = None if order is None else order.trader.order_state(client_id)
+        return state is None or not is_unsettled(state)
