@@ -142,7 +142,7 @@ BREAKAGES = (
     _engine(
         "I5",
         "end without asking the venues",
-        "bot.py",
+        "agreement.py",
         "flat = idle and not any(row.venue_e8 for row in rows)",
         "flat = True",
     ),
@@ -234,8 +234,8 @@ BREAKAGES = (
         "I8",
         "hold exits back while paused",
         "bot.py",
-        "if trader is not None and not self._is_frozen:",
-        'if trader is not None and not self._is_frozen and self.state != "disarmed":',
+        "if trader is not None and not self._stall.is_frozen:",
+        'if trader is not None and not self._stall.is_frozen and self.state != "disarmed":',
     ),
     _core(
         "I10",
