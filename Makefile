@@ -13,10 +13,10 @@ BIN := .venv/bin
 ORACLES := $(BIN)/uv pip compile --generate-hashes --no-header -q
 COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-header -q --python-version 3.11 pyproject.toml
 
-.PHONY: help demo test check bench drill faults fuzz oracles lock clean run-env dev-env oracles-env
+.PHONY: help demo test check bench bench-check drill faults fuzz oracles lock clean run-env dev-env oracles-env
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)$$/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)$$/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
 
 demo: run-env ## Both simulated venues, the bot, a live view and a report (ARGS="--trades 5 --headless --json")
 	@$(BIN)/deltawire demo $(ARGS)
@@ -30,8 +30,15 @@ check: dev-env ## Lint, format, strict types, import direction
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: run-env ## Latency and throughput figures (ARGS="--json")
+# A record is drawn, by matplotlib; and it wants the clients we did not write, for comparison.
+RECORDS := $(filter --record,$(ARGS))
+
+bench: $(if $(RECORDS),dev-env oracles-env,run-env) ## Latency and throughput figures (ARGS="--json"; ARGS="--record" writes docs/benchmarks.md)
 	@$(BIN)/deltawire bench $(ARGS)
+	@$(if $(RECORDS),$(BIN)/python scripts/make_benchmarks_page.py)
+
+bench-check: run-env ## Compare with the last record of make bench; exit 1 when a ratio got slower (ARGS="reaction")
+	@$(BIN)/deltawire bench --check $(ARGS)
 
 faults: run-env ## 10,000 seeds of the deterministic fault world (ARGS="--seeds 0..99 --jobs 2")
 	@$(BIN)/deltawire faults --seeds 0..9999 $(ARGS)

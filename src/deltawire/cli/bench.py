@@ -1,8 +1,14 @@
-"""`deltawire bench`: runs benchmarks one after the other and prints what they measured on this machine."""
+"""`deltawire bench`: runs benchmarks one after the other and prints what they measured on this machine.
+
+--record keeps the results (bench/results/*.json below the current folder), --check compares with the ones kept.
+"""
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 import orjson
 import typer
@@ -10,27 +16,68 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from deltawire.bench import record as records
 from deltawire.bench.figures import Report
 from deltawire.cli import exits
 
 BENCHES = ("reaction", "safety", "sign", "throughput", "connect")  # each is `bench_<name>` in the module of its name
+RESULTS = Path("bench/results")
 
 
-def bench(names: Sequence[str], *, as_json: bool) -> None:
-    """Run the named ones, or all. As JSON: one object for one benchmark, a list for several."""
+def bench(names: Sequence[str], *, as_json: bool, record: bool = False, check: bool = False) -> None:
+    """Run the named ones, or all. As JSON: one object for one benchmark, a list for several.
+
+    Exit 1 when check finds something slower than recorded, twice in a row.
+    """
     unknown = [name for name in names if name not in BENCHES]
     if unknown:
         exits.leave(f'"{unknown[0]}" is not a benchmark; there are {", ".join(BENCHES)}', exits.MISUSED)
-    chosen = names or BENCHES
-    reports = []
-    for name in chosen:
-        sys.stderr.write(f"deltawire bench: {name} ...\n")
-        reports.append(_runner(name)())
+    if (record or check) and not RESULTS.parent.is_dir():
+        exits.leave(f"no {RESULTS.parent}/ here: --record and --check are for the project's own folder", exits.MISUSED)
+    if check:
+        return _check(names)
+    reports = [_run(name) for name in names or BENCHES]
+    found = [report.as_json() for report in reports]
+    for each in found if record else ():
+        sys.stderr.write(f"deltawire bench: {records.write(RESULTS, each)}\n")
     if as_json:
-        found = [report.as_json() for report in reports]
-        typer.echo(orjson.dumps(found[0] if len(chosen) == 1 else found).decode())
+        typer.echo(orjson.dumps(found[0] if len(found) == 1 else found).decode())
     else:
         Console().print(Group(*(_page(report) for report in reports)))
+    return None
+
+
+def _check(names: Sequence[str]) -> None:
+    """Compare with the record. What looks slower is run once more: a busy moment of the machine seldom comes twice."""
+    try:
+        before = {name: records.recorded(RESULTS, name) for name in names or BENCHES}
+    except records.NoRecord as e:
+        exits.leave(str(e), exits.MISUSED)
+    known = {name: report for name, report in before.items() if report is not None and records.compared(report)}
+    if not known:
+        exits.leave(f'nothing to compare with in {RESULTS}: make bench ARGS="--record"', exits.MISUSED)
+    worse: list[records.Slower] = []
+    for name, report in known.items():
+        found = records.slower(report, _run(name).as_json())
+        if found:
+            sys.stderr.write(f"deltawire bench: {name} looks slower; once more\n")
+            again = {slower.ratio for slower in records.slower(report, _run(name).as_json())}
+            found = [slower for slower in found if slower.ratio in again]
+        worse += found
+        ratios = len(records.compared(report))
+        typer.echo(f"{name}: {ratios} ratios compared, {len(found)} slower")
+    for slower in worse:
+        typer.echo(f"slower: {slower}")
+    if worse:
+        raise typer.Exit(exits.FAILED)
+
+
+def _run(name: str) -> Report:
+    sys.stderr.write(f"deltawire bench: {name} ...\n")
+    began_s = time.monotonic()
+    report = _runner(name)()
+    sys.stderr.write(f"deltawire bench: {name} took {time.monotonic() - began_s:.0f} s\n")
+    return report
 
 
 def _runner(name: str) -> Callable[[], Report]:
@@ -39,12 +86,29 @@ def _runner(name: str) -> Callable[[], Report]:
 
 
 def _page(report: Report) -> RenderableType:
+    parts: list[RenderableType] = [_table(report)]
+    parts += [f"not measured: {sentence}" for sentence in report.missing]
+    parts += [f"{name}: {ratio:,.2f}" for name, ratio in report.ratios.items()]
+    for found in report.tables:
+        table = Table(title=found.title, title_justify="left")
+        for column in found.columns:
+            table.add_column(column)
+        for row in found.rows:
+            table.add_row(*(_cell(value) for value in row))
+        parts.append(table)
+    settings = ", ".join(f"{name} {value}" for name, value in report.settings.items())
+    return Group(*parts, Text(settings, style="dim"), "")
+
+
+def _table(report: Report) -> Table:
     table = Table(title=report.name, title_justify="left", title_style="bold")
     table.add_column("case", no_wrap=True)
     for heading in ("n", "p50", "p90", "p99", "max", "unit"):
         table.add_column(heading, justify="right")
     for case, f in report.results.items():
         table.add_row(case, str(f.n), f"{f.p50:,.1f}", f"{f.p90:,.1f}", f"{f.p99:,.1f}", f"{f.max:,.1f}", f.unit)
-    lines = [f"{name}: {ratio:,.2f}" for name, ratio in report.ratios.items()]
-    settings = ", ".join(f"{name} {value}" for name, value in report.settings.items())
-    return Group(table, *lines, Text(settings, style="dim"), "")
+    return table
+
+
+def _cell(value: Any) -> str:
+    return f"{value:,.2f}" if isinstance(value, float) else str(value)

@@ -181,11 +181,15 @@ def bench(
     ] = None,
     *,
     as_json: Json = False,
+    record: Annotated[bool, typer.Option("--record", help="Keep the results in bench/results/.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare ratios with those kept; exit 1 when one got slower.")
+    ] = False,
 ) -> None:
-    """Measure this machine: signing, frame throughput, ways to connect. Every figure with n, p50, p90, p99, max."""
+    """Measure this machine: reaction, signing, frames, connections. Every figure with n, p50, p90, p99, max."""
     from deltawire.cli.bench import bench as work
 
-    work(names or [], as_json=as_json)
+    work(names or [], as_json=as_json, record=record, check=check)
 
 
 @app.command()

@@ -1,0 +1,215 @@
+# ruff: noqa: INP001 - a script, not a package
+"""Writes docs/benchmarks.md and its plots from bench/results/*.json: `make bench ARGS="--record"` calls it.
+
+One section a benchmark: the first words of its module (deltawire.bench.<name>) say what is measured and what is left
+out, the JSON gives tables, ratios and plots. A new benchmark needs a line in TITLES and nothing else here.
+
+Usage: .venv/bin/python scripts/make_benchmarks_page.py [--results DIR] [--docs DIR]
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("svg")
+import matplotlib.pyplot as plt  # the line above must come first
+
+ROOT = Path(__file__).resolve().parents[1]
+TITLES = {  # in the page's order; others follow by name
+    "reaction": "Reaction, wire to wire",
+    "execution": "Execution at a distance",
+    "connect": "Ways to the venue",
+    "edge": "What the milliseconds are worth",
+    "throughput": "Feed handling",
+    "scale": "Many pairs",
+    "start": "Start and memory",
+    "sign": "Signing",
+    "safety": "What safety costs",
+}
+MACHINE = ("python", "system", "cpu", "cpus")
+WIDE = 30  # a plot whose largest figure is this many times its smallest gets a logarithmic axis
+COLOURS = ("#2a78b8", "#d1603d", "#4f9d69", "#8a63b0", "#b8923a", "#5a5a5a")
+
+HEAD = """# Benchmarks
+
+{machine}
+
+Made by `make bench ARGS="--record"` and written by `scripts/make_benchmarks_page.py` from `bench/results/*.json`; not
+edited by hand. Figures belong to this machine, on loopback; they promise nothing about a venue. What carries over are
+the ratios, taken between cases that took turns in one run. Percentiles are samples that were seen (nearest rank).
+`make bench-check` runs the benchmarks again and says which ratio to the floor got worse than this record.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=ROOT / "bench/results")
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs")
+    options = parser.parse_args()
+    reports = read_results(options.results)
+    if not reports:
+        sys.exit(f'no results in {options.results}: run make bench ARGS="--record" first')
+    page = make_page(reports, options.docs)
+    sys.stderr.write(f"{page}: {len(reports)} benchmarks\n")
+
+
+def read_results(folder: Path) -> list[dict[str, Any]]:
+    """Return the recorded reports in the page's order."""
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    names = [*(name for name in TITLES if name in found), *(name for name in found if name not in TITLES)]
+    return [found[name] for name in names]
+
+
+def make_page(reports: list[dict[str, Any]], docs: Path) -> Path:
+    """Write the page and its plots; returns where the page is."""
+    images = docs / "img"
+    images.mkdir(parents=True, exist_ok=True)
+    machines = sorted({machine_line(report["settings"]) for report in reports})
+    parts = [HEAD.format(machine="\n\n".join(machines))]
+    parts += [section(report, images) for report in reports]
+    page = docs / "benchmarks.md"
+    page.write_text("\n".join(parts), encoding="utf-8")
+    return page
+
+
+def machine_line(settings: dict[str, Any]) -> str:
+    return f"Machine: {settings['cpus']} x {settings['cpu']}, {settings['system']}, Python {settings['python']}."
+
+
+def section(report: dict[str, Any], images: Path) -> str:
+    """Return one benchmark's part of the page."""
+    name, settings = report["name"], report["settings"]
+    told = {key: value for key, value in settings.items() if key not in MACHINE}
+    lines = [
+        f"## {TITLES.get(name, name)}",
+        "",
+        prose(name),
+        "",
+        "```",
+        f'make bench ARGS="{name}"',
+        "```",
+        "",
+        *(f"Not measured: {sentence}\n" for sentence in report.get("missing", ())),
+        *figures_table(report["results"]),
+    ]
+    lines += [f"![{name}](img/{path.name})\n" for path in range_plots(name, report["results"], images)]
+    if report["ratios"]:
+        lines += grid(("ratio", ""), [(ratio, f"{value:,.2f}") for ratio, value in report["ratios"].items()])
+    for table in report.get("tables", ()):
+        rows = [tuple(cell(value) for value in row) for row in table["rows"]]
+        lines += [f"**{table['title']}**", "", *grid(tuple(table["columns"]), rows)]
+    for number, chart in enumerate(report.get("charts", ()), 1):
+        path = line_plot(images / f"bench-{name}-{number}.svg", chart)
+        lines += [f"![{chart['title']}](img/{path.name})", ""]
+    lines += ["Settings: " + ", ".join(f"{key} {value}" for key, value in told.items()) + ".", ""]
+    return "\n".join(lines)
+
+
+def prose(name: str) -> str:
+    """Return what the benchmark's module says of itself."""
+    try:
+        text = import_module(f"deltawire.bench.{name}").__doc__ or ""
+    except ModuleNotFoundError:
+        return "(A benchmark of an earlier version.)"
+    return text.strip()
+
+
+def figures_table(results: dict[str, Any]) -> list[str]:
+    rows = [
+        (case, f"{f['n']:,}", *(number(f[key]) for key in ("p50", "p90", "p99", "max")), f["unit"])
+        for case, f in results.items()
+    ]
+    return grid(("case", "n", "p50", "p90", "p99", "max", "unit"), rows) if rows else []
+
+
+def grid(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    """Return a Markdown table: text left in the first column, figures right in the others."""
+    dashes = "|".join(["---", *["---:"] * (len(columns) - 1)])
+    head = [f"| {' | '.join(columns)} |", f"|{dashes}|"]
+    return [*head, *(f"| {' | '.join(text.replace('|', chr(92) + '|') for text in row)} |" for row in rows), ""]
+
+
+def cell(value: str | float) -> str:
+    return value if isinstance(value, str) else number(value)
+
+
+def number(value: float) -> str:
+    """Write a figure with as many digits as it is worth: 3 from 1 on, all of a small or whole one."""
+    if isinstance(value, int) or value == int(value):
+        return f"{int(value):,}"
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
+
+
+def range_plots(name: str, results: dict[str, Any], images: Path) -> list[Path]:
+    """Draw each case as a line from p50 to p99 with a tick at p90: one plot a unit."""
+    units = list(dict.fromkeys(figures["unit"] for figures in results.values()))
+    paths = []
+    for unit in units:
+        cases = {case: f for case, f in results.items() if f["unit"] == unit}
+        path = images / (f"bench-{name}.svg" if len(units) == 1 else f"bench-{name}-{slug(unit)}.svg")
+        figure, axes = plt.subplots(figsize=(9, 0.9 + 0.3 * len(cases)))
+        for row, (case, f) in enumerate(cases.items()):
+            colour = colour_of(case)
+            axes.plot([f["p50"], f["p99"]], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
+            axes.plot(f["p50"], row, "o", color=colour)
+            axes.plot(f["p90"], row, "|", color=colour)
+        values = [value for f in cases.values() for value in (f["p50"], f["p99"]) if value > 0]
+        if values and max(values) > WIDE * min(values):
+            axes.set_xscale("log")
+        else:
+            axes.set_xlim(left=0)
+        axes.set_yticks(range(len(cases)), list(cases))
+        axes.invert_yaxis()
+        axes.set_xlabel(f"{unit}: dot p50, tick p90, end p99")
+        axes.grid(visible=True, axis="x", alpha=0.3)
+        paths.append(save(figure, path))
+    return paths
+
+
+def colour_of(case: str) -> str:
+    """Return the same colour for the same kind of case: floor grey, others by their first word."""
+    first = re.split(r"[ _]", case)[0]
+    fixed = {"deltawire": COLOURS[0], "floor": COLOURS[5], "paradex-py": COLOURS[1], "ccxt": COLOURS[3]}
+    return fixed.get(first, COLOURS[0])
+
+
+def line_plot(path: Path, chart: dict[str, Any]) -> Path:
+    figure, axes = plt.subplots(figsize=(9, 4))
+    for number_of, (label, points) in enumerate(chart["lines"].items()):
+        xs, ys = zip(*points, strict=True) if points else ((), ())
+        axes.plot(xs, ys, marker="o", label=label, color=COLOURS[number_of % len(COLOURS)])
+    axes.set_title(chart["title"])
+    axes.set_xlabel(chart["x_label"])
+    axes.set_ylabel(chart["y_label"])
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend(frameon=False)
+    return save(figure, path)
+
+
+def save(figure: Any, path: Path) -> Path:
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    # Without a date and with a fixed salt the same figures give the same file.
+    figure.savefig(path, metadata={"Date": None}, facecolor="white")
+    plt.close(figure)
+    text = path.read_text(encoding="utf-8")
+    path.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", encoding="utf-8")
+    return path
+
+
+def slug(text: str) -> str:
+    return re.sub(r"\W+", "-", text).strip("-")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
+    mpl.rcParams["svg.hashsalt"] = "deltawire"
+    main()
