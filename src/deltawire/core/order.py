@@ -28,12 +28,12 @@ class IllegalTransition(Exception):
 
 class OrderState(Enum):
     INTENDED = "intended"  # journalled and signed; its bytes have not left
-    SENT = "sent"
+    SENT = "sent"  # its bytes are with the connection
     OPEN = "open"  # the venue has it
     UNKNOWN = "unknown"  # it may be at the venue: full size reserved, resolved by reading (I4)
-    FILLED = "filled"
+    FILLED = "filled"  # all of it
     CANCELLED = "cancelled"  # over, not wholly filled
-    REJECTED = "rejected"
+    REJECTED = "rejected"  # in the venue's own words
     NEVER = "never"  # certainly never placed
 
 
@@ -71,7 +71,7 @@ NEXT: dict[OrderState, dict[type[OrderEvent], OrderState]] = {
         Closed: CANCELLED,
         Rejected: REJECTED,
         NotSent: NEVER,
-        NotFound: NEVER,
+        NotFound: NEVER,  # asked after its receive window had closed; stays UNKNOWN if the venue ever had it
         InDoubt: UNKNOWN,
     },
     # News of a finished order is normal: replies race each other, repeat, and come late.

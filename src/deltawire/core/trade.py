@@ -52,37 +52,37 @@ ENTERING, REPAIRING, UNWINDING, HOLDING, EXITING, STUCK, CLOSED = Phase
 
 NEXT: dict[Phase, dict[Finding, Phase]] = {
     ENTERING: {
-        Finding.EMPTY: CLOSED,
-        Finding.HEDGED: HOLDING,
-        Finding.MISSING: REPAIRING,
-        Finding.EXCESS: UNWINDING,
+        Finding.EMPTY: CLOSED,  # neither leg filled
+        Finding.HEDGED: HOLDING,  # what filled matches, be it less than was asked
+        Finding.MISSING: REPAIRING,  # one leg is behind, and at the price it can get the round trip still pays
+        Finding.EXCESS: UNWINDING,  # one leg is behind, and asking again would lose money or time
     },
     REPAIRING: {
-        Finding.EMPTY: CLOSED,
+        Finding.EMPTY: CLOSED,  # somebody else closed what had filled
         Finding.HEDGED: HOLDING,
-        Finding.MISSING: REPAIRING,
-        Finding.EXCESS: UNWINDING,
+        Finding.MISSING: REPAIRING,  # still behind: once more, max_repairs times in all
+        Finding.EXCESS: UNWINDING,  # repairs used up, the price gone, or its venue away for half the time bound
     },
     UNWINDING: {
-        Finding.EMPTY: CLOSED,
+        Finding.EMPTY: CLOSED,  # all given back
         Finding.HEDGED: HOLDING,  # the smaller leg is matched: it is a smaller trade now
-        Finding.EXCESS: UNWINDING,
-        Finding.EXHAUSTED: STUCK,
+        Finding.EXCESS: UNWINDING,  # again, at a wide but finite cap, more slowly each time
+        Finding.EXHAUSTED: STUCK,  # a person is called
     },
     HOLDING: {
         Finding.HEDGED: HOLDING,
         Finding.EXCESS: UNWINDING,  # a fill told late
-        Finding.EMPTY: CLOSED,
-        Finding.EXIT: EXITING,
+        Finding.EMPTY: CLOSED,  # both legs were closed by somebody else
+        Finding.EXIT: EXITING,  # spread back, time limit, funding, danger, a person, or the end of the run
     },
     EXITING: {
         Finding.EMPTY: CLOSED,
         Finding.HEDGED: HOLDING,  # the price was gone before either leg filled: nothing is lost by waiting
-        Finding.REMAINS: EXITING,
-        Finding.EXHAUSTED: STUCK,
+        Finding.REMAINS: EXITING,  # once a part has closed the rest follows at the wide cap
+        Finding.EXHAUSTED: STUCK,  # a person is called
     },
     STUCK: {
-        Finding.EMPTY: CLOSED,
+        Finding.EMPTY: CLOSED,  # a person closed it at the venues
         Finding.EXIT: EXITING,  # a person said flatten: the count begins anew
     },
     CLOSED: {
