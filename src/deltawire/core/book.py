@@ -37,9 +37,11 @@ class Book:
     received_mono_ns: int = 0  # our receipt of the last change
     venue_unix_ns: int = 0  # the venue's stamp of the last change, 0 where it has none
     updates: int = 0
+    breaks: int = 0  # times a valid book became invalid: gaps, lost links, crossed or unreadable frames
 
     def invalidate(self, reason: str) -> None:
         """Forget the levels; the next snapshot makes the book valid again."""
+        self.breaks += self.valid
         self.bids.clear()
         self.asks.clear()
         self.valid = False

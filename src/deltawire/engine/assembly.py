@@ -118,7 +118,7 @@ async def _run_logged(config: BotConfig, secrets: BotSecrets, clock: SystemClock
     accounts = {"paradex": secrets.paradex_account, "vest": secrets.vest_primary_address}
     with AccountLocks(accounts, state_folder()):
         stop = _Stop()
-        control = ControlServer(config.control.socket, _commands(bot, stop), log)
+        control = ControlServer(config.control.socket, _commands(bot, stop, log), log)
         try:
             await control.start()
             return await run_to_end(bot, stop, log)
@@ -188,13 +188,13 @@ class _Stop:
         return self._reason
 
 
-def _commands(bot: Bot, stop: _Stop) -> dict[str, Command]:
+def _commands(bot: Bot, stop: _Stop, log: BufferedLog) -> dict[str, Command]:
     def end() -> dict[str, object]:
         stop.ask("stop")
         return {"state": "stopping"}
 
     return {
-        "status": lambda: status(bot),
+        "status": lambda: status(bot) | {"alarms": log.recent()},
         "pause": bot.pause,
         "resume": bot.resume,
         "arm": bot.arm,

@@ -4,6 +4,7 @@ Start and recovery are one path: read the journal, connect, compare with the ven
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -65,6 +66,7 @@ class Bot:
         )
         self.recorder = Recorder(journal, log)
         self.links: dict[str, dict[str, bool]] = {venue.name: {} for venue in venues}
+        self.link_ups: Counter[tuple[str, str]] = Counter()  # times a connection came up; one is the start
         self.closed: list[TradeClosed] = []
         self.state = "starting"
         self.started_mono_ns = clock.mono_ns()
@@ -253,6 +255,7 @@ class Bot:
         self._orders.on_news(client_id, event)
 
     def on_link(self, venue: str, link: str, *, up: bool, detail: str) -> None:
+        self.link_ups[venue, link] += up and not self.links[venue].get(link)
         self.links[venue][link] = up
         planned = up or self.state == "stopping"
         tell = self._log.info if planned else self._log.warning

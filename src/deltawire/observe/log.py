@@ -24,6 +24,7 @@ from deltawire.venues.contract import Clock
 
 ENTRIES_MAX = 20_000  # some ten seconds of the busiest logging while an output is stuck; about 10 MB
 DRAIN_EVERY_S = 0.05
+RECENT_KEPT = 40  # warnings and errors a person looking at the bot is shown
 ENTRIES_PER_DRAIN = 100  # formatting this many takes about a millisecond of the loop
 SECRET_CHARS_MIN = 8  # shorter texts would mask ordinary words; no key or token is that short
 
@@ -76,6 +77,7 @@ class BufferedLog:
         self._entries_max = entries_max
         self._strict = strict
         self._hidden: list[str] = []
+        self._recent: deque[Entry] = deque(maxlen=RECENT_KEPT)
         self._dropped_told = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -101,6 +103,27 @@ class BufferedLog:
             if len(form) >= SECRET_CHARS_MIN and form not in self._hidden:
                 self._hidden.append(form)
         self._hidden.sort(key=len, reverse=True)
+
+    def recent(self) -> list[dict[str, Any]]:
+        """Return the last warnings and errors, oldest first, with the text a log line would have. Nothing secret."""
+        return [
+            {
+                "unix_ns": entry.unix_ns,
+                "level": entry.level.name.lower(),
+                "event": entry.event,
+                "text": self._told(entry),
+            }
+            for entry in self._recent
+        ]
+
+    def _told(self, entry: Entry) -> str:
+        try:
+            text = human_line(entry).partition(f" {entry.event}")[2].strip()
+        except Exception as e:  # noqa: BLE001 - a field that cannot be shown must not cost the whole answer
+            return f"unprintable: {type(e).__name__}"
+        for hidden in self._hidden:
+            text = text.replace(hidden, "***")
+        return text
 
     def start(self) -> None:
         """Begin to write on the running loop, off its hot moments."""
@@ -134,6 +157,8 @@ class BufferedLog:
             self.dropped += 1
             return
         self._entries.append(Entry(self._clock.unix_ns(), level, event, fields))
+        if level >= Level.WARNING:
+            self._recent.append(self._entries[-1])
 
     def _on_timer(self) -> None:
         assert self._loop is not None

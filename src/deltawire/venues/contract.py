@@ -23,7 +23,7 @@ such history, applied by core.order, ends in one state: what the venue did.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from deltawire.core.book import Book
 from deltawire.core.events import OrderEvent
@@ -256,3 +256,28 @@ class Venue(Protocol):
 
     async def close(self) -> None:
         """End every connection, timer and task. Harmless when repeated, before start and after a failed one."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetReport:
+    """One rate limit as we count it: calls left of `size` in `period_s`; refused: times the venue said no."""
+
+    name: str
+    left: int
+    size: int
+    period_s: int
+    refused: int
+
+
+@runtime_checkable
+class TellsBudgets(Protocol):
+    """A venue that counts its rate limits on our side can show them. For people; decisions use `entry_block`."""
+
+    def budgets(self) -> list[BudgetReport]: ...
+
+
+@runtime_checkable
+class TellsMarket(Protocol):
+    """A venue that can show what it knows of a market beside its book. For people."""
+
+    def market_state(self, symbol: str) -> MarketState | None: ...

@@ -91,3 +91,13 @@ def test_a_picture_with_two_levels_at_one_price_is_no_book():
     assert "one price" in book.why_invalid
     book.replace([(99 * E8, E8), (99 * E8, 0)], [(100 * E8, E8)])  # an empty level is none
     assert book.valid
+
+
+def test_a_book_counts_how_often_it_was_lost_and_not_how_often_that_was_said():
+    book = _book([(99, 1)], [(101, 1)])
+    book.invalidate("sequence gap")
+    book.invalidate("link down")
+    assert book.breaks == 1
+    book.replace([(99, 1)], [(101, 1)], seq=2)
+    book.invalidate("sequence gap")
+    assert book.breaks == 2

@@ -14,7 +14,7 @@ from tests.unit.journal.facts import intended, run_started
 
 from deltawire.core.events import Closed, FillSeen
 from deltawire.core.limits import Limits
-from deltawire.core.money import E8
+from deltawire.core.money import E8, format_e8
 from deltawire.core.types import Purpose, Side
 from deltawire.engine.assembly import run_to_end
 from deltawire.engine.bot import Bot
@@ -160,6 +160,32 @@ async def test_one_frame_sends_both_legs_in_one_call(world: World):
     # No await since the quote: both orders are with their venues already.
     assert (world.paradex.last.side, world.vest.last.side) == (Side.BUY, Side.SELL)
     assert world.paradex.last.size_e8 == world.vest.last.size_e8 == SIZE_E8
+
+
+async def test_one_leg_alone_shows_as_delta_and_its_time(world: World):
+    bot = await world.begin()
+    world.enter()
+    world.paradex.fill(world.paradex.last.client_id)
+    world.clock.now_ns += 7 * MS
+    [pair] = status(bot)["pairs"]
+    assert pair["delta"] == pair["trade"]["legs"]["paradex"] == format_e8(SIZE_E8)
+    assert float(pair["delta_usd"]) == pytest.approx(SIZE_E8 / E8 * 60_000, rel=0.01)
+    assert pair["trade"]["unhedged_ms"] == 7
+    world.vest.fill(world.vest.last.client_id)
+    [pair] = status(bot)["pairs"]
+    assert (pair["delta"], pair["delta_usd"], pair["trade"]["unhedged_ms"]) == ("0", "0", 0)
+
+
+async def test_status_tells_what_an_entry_must_see_and_how_the_venues_are(world: World):
+    bot = await world.begin()
+    for up in (True, False, True, True):  # up, lost, up again, told twice
+        bot.on_link("vest", "spare", up=up, detail="")
+    told = status(bot)
+    rules_ = bot.traders[0].rules
+    assert told["pairs"][0]["thresholds"]["entry_spread"] == (rules_.entry_edge_e8 + rules_.entry_costs_e8) / 1e4
+    assert told["venues"]["vest"]["reconnects"]["spare"] == 1
+    assert told["limits"]["orders_per_minute_max"] == LIMITS.orders_per_minute_max
+    assert told["pairs"][0]["books"]["vest"]["bids_e8"] == world.vest.book(VEST.symbol).bids[:5]
 
 
 async def test_a_round_trip_is_entered_held_closed_and_agreed(world: World):

@@ -257,3 +257,19 @@ async def test_a_stuck_output_never_stops_the_loop_and_the_overflow_is_told():
     log.close()
     told = [json.loads(line)["event"] for line in lines(stream)]
     assert told == ["first", *["tick"] * 5, "log.dropped"]
+
+
+def test_the_last_warnings_and_errors_can_be_shown_without_what_is_secret():
+    log, _ = a_log()
+    log.hide(Secret("0xfeedbeefcafe"))
+    log.info("order.sent")
+    log.warning("link.down", venue="vest", detail="key feedbeefcafe refused")
+    log.error("loss.limit", reason="lost 5")
+    assert [(told["level"], told["event"], told["text"]) for told in log.recent()] == [
+        ("warning", "link.down", 'venue=vest detail="key *** refused"'),
+        ("error", "loss.limit", 'reason="lost 5"'),
+    ]
+    for n in range(1000):
+        log.warning("w", n=n)
+    assert len(log.recent()) == 40
+    assert log.recent()[-1]["text"] == "n=999"

@@ -195,3 +195,15 @@ async def test_reads_are_never_held_back(rig):
     rig.fake.refusals["/account"] = "VALIDATION_ERROR"
     with pytest.raises(Refused):
         await rig.venue.balance()
+
+
+def test_what_is_left_of_each_limit_can_be_shown():
+    budgets = Budgets(OrderClass.RETAIL)
+    budgets.order_sent(S)
+    budgets.order_refused(S)
+    shown = {
+        (report.name, report.period_s): (report.left, report.size, report.refused) for report in budgets.reports(S)
+    }
+    assert shown["orders", 1] == (2, 3, 1)
+    assert shown["orders", 86_400] == (999, 1_000, 1)
+    assert shown["public calls", 60] == (1_500, 1_500, 0)

@@ -9,6 +9,7 @@ Source: Paradex protocol reference, sections 5, 11, 15 and 16, state of October 
 
 from collections.abc import Mapping
 
+from deltawire.venues.contract import BudgetReport
 from deltawire.venues.paradex.settings import OrderClass
 
 Rates = tuple[tuple[int, int], ...]  # calls, in so many seconds; all of them must hold
@@ -79,6 +80,10 @@ class Budget:
     def left(self, now_mono_ns: int) -> int:
         return min(bucket.left(now_mono_ns) for bucket in self._buckets)
 
+    def reports(self, now_mono_ns: int) -> list[BudgetReport]:
+        """Return each bucket as it stands, for people."""
+        return [BudgetReport(self.name, b.left(now_mono_ns), b.size, b.period_s, self.refused) for b in self._buckets]
+
     def on_refused(self, now_mono_ns: int, retry_after_s: int = RETRY_AFTER_S) -> None:
         """Take a refusal for the rate: our count was wrong, so entries wait as long as the venue says."""
         self.refused += 1
@@ -113,6 +118,10 @@ class Budgets:
         self.private = Budget("private calls", RATES_PRIVATE, RESERVE_READS + RESERVE_ORDERS)
         self.public = Budget("public calls", RATES_PUBLIC, 0)
         self._is_clear = False  # nothing was counted since an entry was found free; time only adds to what is left
+
+    def reports(self, now_mono_ns: int) -> list[BudgetReport]:
+        every = (self.orders, self.reads, self.private, self.public)
+        return [report for budget in every for report in budget.reports(now_mono_ns)]
 
     def order_sent(self, now_mono_ns: int) -> None:
         """Count a create, modify or cancel, whichever road it takes."""

@@ -17,6 +17,7 @@ from deltawire.net.api import HttpClient, HttpPool, Network, PoolSettings
 from deltawire.net.backoff import Backoff, ConnectBudget
 from deltawire.venues.contract import (
     BalanceReport,
+    BudgetReport,
     Capabilities,
     Clock,
     EventLog,
@@ -112,6 +113,10 @@ class ParadexVenue:
     def market_state(self, symbol: str) -> MarketState | None:
         """Return mark price and funding, with the system's state as the status; None before the venue has told them."""
         return self._feed.facts.state(symbol, self._health.state)
+
+    def budgets(self) -> list[BudgetReport]:
+        """Return how much of each rate limit is left, by our count."""
+        return self._budgets.reports(self._clock.mono_ns())
 
     async def start(self, sink: VenueSink) -> None:
         """Read the rules, authenticate and open both sockets. Raises, with everything closed again, when it cannot."""
