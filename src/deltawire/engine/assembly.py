@@ -36,7 +36,7 @@ from deltawire.venues.contract import EventLog, Refused, Venue
 from deltawire.venues.paradex.http import origin_of
 from deltawire.venues.paradex.session import ParadexVenue
 from deltawire.venues.paradex.settings import ParadexSettings
-from deltawire.venues.vest.account import split_rest_url
+from deltawire.venues.vest.reads import split_rest_url
 from deltawire.venues.vest.session import VestVenue
 from deltawire.venues.vest.settings import VestSettings
 

@@ -1,9 +1,9 @@
 """The live Paradex adapter: venues.contract.Venue over two WebSockets and REST reads. Puts the parts together.
 
 Market data and orders have a connection each, so that neither waits behind the other. Orders leave over the order
-socket, exits over REST while it is down; REST reads rules, account and orders in doubt. Parts: `link` keeps a socket
-open, `feed` has the books, `orders` the orders, `road` their REST, `reads` and `tokens` the reads, `health` the venue's
-state.
+socket, exits over REST while it is down; REST reads rules, account and orders in doubt. Parts: `public` has all that
+needs no account (rules, books, the system's state), `link` keeps a socket open, `orders` has the orders, `road` their
+REST, `reads` and `tokens` the reads.
 
 Source: Paradex protocol reference, state of October 2026.
 """
@@ -14,11 +14,9 @@ from deltawire.core.book import Book
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Side
 from deltawire.net.api import HttpClient, HttpPool, Network, PoolSettings
-from deltawire.net.backoff import Backoff, ConnectBudget
 from deltawire.venues.contract import (
     BalanceReport,
     BudgetReport,
-    Capabilities,
     Clock,
     EventLog,
     MarketState,
@@ -28,14 +26,11 @@ from deltawire.venues.contract import (
     PreparedOrder,
     VenueSink,
 )
-from deltawire.venues.paradex import feed, orders, rest, rpc
-from deltawire.venues.paradex.budget import Budgets
+from deltawire.venues.paradex import orders, rest, rpc
 from deltawire.venues.paradex.calls import OrderCalls
-from deltawire.venues.paradex.health import Health
-from deltawire.venues.paradex.http import HttpCaller, origin_of
-from deltawire.venues.paradex.lines import Lines
-from deltawire.venues.paradex.link import Link, LinkOwner
-from deltawire.venues.paradex.reads import Reads, read_instruments
+from deltawire.venues.paradex.http import origin_of
+from deltawire.venues.paradex.public import ParadexPublic
+from deltawire.venues.paradex.reads import Reads
 from deltawire.venues.paradex.road import RestRoad
 from deltawire.venues.paradex.settings import ParadexSettings
 from deltawire.venues.paradex.signing import Signer
@@ -64,24 +59,10 @@ class ParadexVenue:
         rng: random.Random,
     ) -> None:
         """rng: for the jitter of reconnects only."""
-        self.capabilities = Capabilities(
-            sees_client_id=True,
-            cancels_by_client_id=True,
-            cancels_on_disconnect=True,
-            venue_stamps_books=True,
-            fills_partially=True,
-            reports_each_fill=True,
-            recv_window_ms=settings.recv_window_ms,
-        )
-        self._settings, self._network, self._clock, self._log, self._rng = settings, network, clock, log, rng
-        self._budgets = Budgets(settings.order_class)
-        self._http = HttpCaller(http, settings.rest_url, settings.rest_timeout_s, budgets=self._budgets, clock=clock)
-        self._budget = ConnectBudget(settings.connects_max, int(settings.connects_window_s * 1e9))
-        self._feed = feed.MarketFeed(settings, clock=clock, log=log)
-        self._lines = None if settings.feed_connections == 1 else Lines(self._feed, settings, clock=clock, log=log)
-        self._health = Health(settings, http=self._http, clock=clock, log=log)
-        self._instruments: dict[str, Instrument] = {}
-        self._links: list[Link] = []
+        self._market = ParadexPublic(settings, network=network, http=http, clock=clock, log=log, rng=rng)
+        self.capabilities = self._market.capabilities
+        self._settings, self._network, self._clock, self._log = settings, network, clock, log
+        self._budgets, self._http = self._market.budgets, self._market.http
         self._pool: HttpPool | None = None
         self._started = False
         self._last_signed_ms = 0
@@ -97,22 +78,22 @@ class ParadexVenue:
         """Whether an exit can leave: over the order socket, or else over a warm REST connection."""
         return self._started and self._desk is not None and self._desk.ready
 
-    def trades(self, symbol: str) -> bool:  # noqa: ARG002 - its state is one for all markets
-        return self._health.takes_orders()
+    def trades(self, symbol: str) -> bool:
+        return self._market.trades(symbol)
 
     def entry_block(self, symbol: str) -> str:
         if not self._started or self._desk is None:
             return "not started"
         return (
-            self._health.block()
+            self._market.health.block()
             or self._desk.block(symbol)
             or self._budgets.entry_block(self._clock.mono_ns())
-            or self._feed.facts.band_block(self._instruments[symbol], self._feed.book(symbol))
+            or self._market.band_block(symbol)
         )
 
     def market_state(self, symbol: str) -> MarketState | None:
         """Return mark price and funding, with the system's state as the status; None before the venue has told them."""
-        return self._feed.facts.state(symbol, self._health.state)
+        return self._market.market_state(symbol)
 
     def budgets(self) -> list[BudgetReport]:
         """Return how much of each rate limit is left, by our count."""
@@ -127,12 +108,17 @@ class ParadexVenue:
             raise
 
     async def _start(self, sink: VenueSink) -> None:
-        await self._check_clock()
+        await self._market.check_clock()
         settings = self._settings
         config = rest.read_config(await self._http.call(rest.system_config()))
         self._signer = Signer(settings.private_key, settings.account_address, config.chain_id)
         self._tokens = TokenKeeper(
-            settings, http=self._http, signer=self._signer, clock=self._clock, log=self._log, backoff=self._backoff()
+            settings,
+            http=self._http,
+            signer=self._signer,
+            clock=self._clock,
+            log=self._log,
+            backoff=self._market.backoff(),
         )
         await self._tokens.start()
         self._desk = orders.OrderDesk(
@@ -141,7 +127,7 @@ class ParadexVenue:
             road=RestRoad(await self._warm_pool(), self._http, self._tokens, self._http.base),
             clock=self._clock,
             log=self._log,
-            on_refused=self._health.heard,
+            on_refused=self._market.health.heard,
             budgets=self._budgets,
         )
         self._reads = Reads(
@@ -151,36 +137,19 @@ class ParadexVenue:
         info = await self._reads.account_info(self._signer.account_address)
         if info is not None and info.public_key and int(info.public_key, 16) == self._signer.public_key:
             self._log.warning("paradex.main_key", advice="it can withdraw; register a subkey and trade with that")
-        self._instruments = await read_instruments(
-            self._http, settings.symbols, settings.order_class, info.fee_taker_e8 if info else None, self._log
-        )
-        await self._health.start()
+        await self._market.read_rules(info.fee_taker_e8 if info else None)
         self._log.info("paradex.rules_read", chain_id=config.chain_id, symbols=list(settings.symbols))
-        await self._start_feed(sink)
-        order_link = self._link(orders.LINK, self._desk)
+        await self._market.open(sink)
+        order_link = self._market.link(orders.LINK, self._desk)
         self._desk.attach(order_link, sink)
         await order_link.start()
         self._started = True
 
-    async def _start_feed(self, sink: VenueSink) -> None:
-        if self._lines is None:
-            link = self._link(feed.LINK, self._feed)
-            self._feed.attach(link, sink)
-            await link.start()
-            self._feed.watch()
-            return
-        self._feed.attach(self._lines, sink)
-        for number in range(1, self._settings.feed_connections + 1):
-            line = self._lines.add()
-            line.link = self._link(f"{feed.LINK} {number}", line)
-            await line.link.start()
-        self._lines.watch()
-
     def instrument(self, symbol: str) -> Instrument:
-        return self._instruments[symbol]
+        return self._market.instrument(symbol)
 
     def book(self, symbol: str) -> Book:
-        return self._feed.book(symbol)
+        return self._market.book(symbol)
 
     def prepare(self, request: OrderRequest, stamps: OrderStamps) -> PreparedOrder:
         """Sign and encode: nine Pedersen hashes and one signature, about 0.6 ms."""
@@ -243,16 +212,9 @@ class ParadexVenue:
         if self._pool is not None:
             await self._pool.close()
             self._pool = None
-        if self._lines is not None:
-            await self._lines.close()
-        await self._feed.close()
-        for link in self._links:
-            await link.close()
-        self._links.clear()
-        await self._health.close()
         if self._tokens is not None:
             await self._tokens.close()
-        await self._http.close()
+        await self._market.close()
 
     def _sign_modify(self, order_id: str, market: str, side: Side, size_e8: int, price_e8: int) -> tuple[str, int]:
         assert self._signer is not None
@@ -277,32 +239,6 @@ class ParadexVenue:
         await pool.warm()
         self._log.info("paradex.second_road", connections=settings.rest_connections, idle=pool.idle)
         return pool
-
-    async def _check_clock(self) -> None:
-        before_ms = self._clock.unix_ns() // 1_000_000
-        venue_ms = rest.read_time_unix_ms(await self._http.call(rest.system_time()))
-        after_ms = self._clock.unix_ns() // 1_000_000
-        # The venue read its clock somewhere between the two; only what lies outside is an offset.
-        offset_ms = max(before_ms - venue_ms, venue_ms - after_ms, 0)
-        tell = self._log.warning if offset_ms > self._settings.clock_offset_warn_ms else self._log.info
-        tell("paradex.clock", offset_ms=offset_ms, round_trip_ms=after_ms - before_ms)
-
-    def _link(self, name: str, owner: LinkOwner) -> Link:
-        link = Link(
-            name,
-            owner,
-            self._settings,
-            network=self._network,
-            clock=self._clock,
-            log=self._log,
-            backoff=self._backoff(),
-            budget=self._budget,
-        )
-        self._links.append(link)
-        return link
-
-    def _backoff(self) -> Backoff:
-        return Backoff(self._settings.reconnect_floor_s, self._settings.reconnect_ceiling_s, rng=self._rng)
 
     def _read(self) -> Reads:
         if self._reads is None:

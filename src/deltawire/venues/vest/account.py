@@ -6,12 +6,10 @@ of the field. Source: Vest API v2 notes, sections 4, 6, 7.
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar
-from urllib.parse import urlsplit
 
 from deltawire.core.money import parse_e8
 from deltawire.core.secret import Secret
-from deltawire.core.types import Instrument, Side, VenueOrderId
+from deltawire.core.types import Side, VenueOrderId
 from deltawire.net.api import HttpClient
 from deltawire.venues.contract import (
     BalanceReport,
@@ -22,31 +20,19 @@ from deltawire.venues.contract import (
     PositionReport,
     Refused,
 )
-from deltawire.venues.vest import errors, formatting, rest, wire
+from deltawire.venues.vest import errors, rest, wire
+from deltawire.venues.vest.reads import VENUE, PublicReads
 from deltawire.venues.vest.rest import Access, RestRequest, VenueError
 from deltawire.venues.vest.settings import VestSettings
-from deltawire.venues.vest.shapes import FirstLook
 from deltawire.venues.vest.signing import Signer, new_signing_key
 
-T = TypeVar("T")
-
-VENUE = "vest"
 _DAY_MS = 86_400_000
-_MS_NS = 1_000_000
 _DECREASE_WITH_POSITION = 3021
 # A nonce is a uint256 that must rise; what is near its end was not written by any clock.
 _NONCE_MAX = 2**255
 
 
-def split_rest_url(rest_url: str) -> tuple[str, str]:
-    """Return (origin, path prefix) of a base URL such as https://host:1/v2."""
-    parts = urlsplit(rest_url)
-    if not parts.scheme or not parts.netloc or parts.query or parts.fragment:
-        raise ValueError(f"not a base URL: {rest_url!r}")
-    return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
-
-
-class Account:
+class Account(PublicReads):
     """The account as REST sees it, and the keys that open it. Owns the REST client."""
 
     def __init__(
@@ -59,34 +45,16 @@ class Account:
         random_bytes: Callable[[int], bytes],
     ) -> None:
         """Raise ValueError when the primary key does not belong to the primary address."""
-        self._settings, self._client, self._clock, self._log = settings, client, clock, log
-        self._prefix = split_rest_url(settings.rest_url)[1]
+        super().__init__(settings, client, clock=clock, log=log)
         self._primary = Signer(settings.primary_private_key)
         if self._primary.address.lower() != settings.primary_address.lower():
             raise ValueError(f"the primary private key is not that of {settings.primary_address}")
         self.signer = Signer(new_signing_key(random_bytes))
-        self.access = Access()
         self.registration_expiry_unix_ms = 0
-        self.first_look = FirstLook(log)
         self._listen_key: Secret | None = None
         self.on_unauthorized: Callable[[], None] = lambda: None  # a private call was refused for its key
 
-    def now_ms(self) -> int:
-        return self._clock.unix_ns() // _MS_NS
-
-    async def close(self) -> None:
-        await self._client.close()
-
     # Start-up.
-
-    async def instruments(self) -> dict[str, tuple[Instrument, wire.Market]]:
-        """Read the markets asked for. Raises DecodeError naming the field, Refused when a market is not listed."""
-        info = await self._call(rest.get_exchange_info(self.access), wire.ExchangeInfo)
-        listed = {market.symbol: market for market in info.symbols}
-        missing = [symbol for symbol in self._settings.symbols if symbol not in listed]
-        if missing:
-            raise Refused(VENUE, "exchangeInfo", f"does not list {', '.join(missing)}")
-        return {symbol: (_instrument(listed[symbol]), listed[symbol]) for symbol in self._settings.symbols}
 
     async def register(self) -> None:
         """Have the signing key approved; a few tries, but none after a definite refusal."""
@@ -108,7 +76,7 @@ class Account:
         if account.address.lower() != self._settings.primary_address.lower():
             # The guard against wrong routing: a wrong group may show somebody else.
             raise Refused(VENUE, "account", f"address is {account.address[:50]}, not {self._settings.primary_address}")
-        last = await self._call(rest.get_nonce(self.access, self.now_ms()), wire.LastNonce)
+        last = await self.call(rest.get_nonce(self.access, self.now_ms()), wire.LastNonce)
         if not 0 <= last.last_nonce < _NONCE_MAX:
             raise Refused(VENUE, "account/nonce", f"lastNonce {last.last_nonce} leaves no room above it")
         await self._look_at_an_order()
@@ -119,17 +87,12 @@ class Account:
                     await self._set_leverage(symbol, self._settings.leverage)
         return last.last_nonce
 
-    async def tickers(self) -> list[wire.Ticker]:
-        """Read the state of the markets traded."""
-        request = rest.get_ticker_latest(self.access, self._settings.symbols)
-        return (await self._call(request, wire.Tickers)).tickers
-
     # Listen key.
 
     async def listen_key(self) -> Secret:
         """Return the key in force, making one if there is none."""
         if self._listen_key is None:
-            made = await self._call(rest.listen_key(self.access, "POST"), wire.ListenKey)
+            made = await self.call(rest.listen_key(self.access, "POST"), wire.ListenKey)
             self._listen_key = Secret(made.listen_key)
         return self._listen_key
 
@@ -139,7 +102,7 @@ class Account:
     async def extend_listen_key(self) -> bool:
         """Extend the key by an hour; False when the venue no longer knows it (then it is forgotten)."""
         try:
-            await self._call(rest.listen_key(self.access, "PUT"), wire.ListenKey)
+            await self.call(rest.listen_key(self.access, "PUT"), wire.ListenKey)
         except VenueError as e:
             if errors.rule_for_code(e.code).then is not errors.Next.LISTEN_KEY:
                 raise
@@ -151,12 +114,12 @@ class Account:
         if self._listen_key is not None:
             request = rest.listen_key(self.access, "DELETE")
             self.forget_listen_key()
-            rest.read_done(*await self._exchange(request))
+            rest.read_done(*await self.exchange(request))
 
     # Reads.
 
     async def read(self) -> wire.Account:
-        return await self._call(rest.get_account(self.access, self.now_ms()), wire.Account)
+        return await self.call(rest.get_account(self.access, self.now_ms()), wire.Account)
 
     async def positions(self) -> list[PositionReport]:
         account = await self.read()
@@ -168,20 +131,20 @@ class Account:
 
     async def orders_by_nonce(self, nonce: int) -> list[wire.OrderRow]:
         """Return the rows that carry the nonce; the venue's filter is not trusted with an order's fate."""
-        rows = await self._call(rest.get_orders(self.access, self.now_ms(), nonce=nonce), list[wire.OrderRow])
+        rows = await self.call(rest.get_orders(self.access, self.now_ms(), nonce=nonce), list[wire.OrderRow])
         return [row for row in rows if row.nonce == nonce]
 
     async def open_orders(self) -> list[OpenOrder]:
         found: list[OpenOrder] = []
         for status in (wire.NEW, wire.PARTIALLY_FILLED):  # one value a call: a list is refused with 1130
             request = rest.get_orders(self.access, self.now_ms(), status=status)
-            rows = await self._call(request, list[wire.OrderRow])
+            rows = await self.call(request, list[wire.OrderRow])
             found.extend(_open_order(row) for row in rows if row.status == status)
         return found
 
     async def cancel(self, order: wire.CancelFields) -> None:
         """Ask to cancel. The answer means "received"; how the order stands is read."""
-        await self._call(
+        await self.call(
             rest.post_cancel(self.access, order, self._settings.exit_recv_window_ms, self.signer), wire.OrderId
         )
 
@@ -196,7 +159,7 @@ class Account:
             self._settings.verifying_contract,
             expiry_ms,
         )
-        status, body = await self._exchange(request)
+        status, body = await self.exchange(request)
         rest.raise_if_refused(status, body)
         self.first_look.look_at_answer(wire.Registered, body)
         registered = rest.read_registered(status, body)
@@ -209,13 +172,13 @@ class Account:
     async def _look_at_an_order(self) -> None:
         """Have the shape of an order compared before the first is sent; an account without any has it at its first."""
         request = rest.get_orders(self.access, self.now_ms(), status=wire.FILLED, limit=1)
-        if not await self._call(request, list[wire.OrderRow]):
+        if not await self.call(request, list[wire.OrderRow]):
             self._log.info("vest.shape.not_seen", what="orders", reason="no order has filled yet on this account")
 
     async def _set_leverage(self, symbol: str, value: int) -> None:
         request = rest.post_leverage(self.access, self.now_ms(), symbol, value)
         try:
-            answer = await self._call(request, wire.Leverage)
+            answer = await self.call(request, wire.Leverage)
         except VenueError as e:
             if e.code != _DECREASE_WITH_POSITION:
                 raise
@@ -225,27 +188,9 @@ class Account:
         if (answer.symbol, answer.value) != (symbol, value):
             raise Refused(VENUE, "leverage", f"asked {symbol} {value}, got {answer.symbol[:40]} {answer.value}")
 
-    async def _call(self, request: RestRequest, shape: type[T]) -> T:
-        status, body = await self._exchange(request)
-        try:
-            rest.raise_if_refused(status, body)
-            self.first_look.look_at_answer(shape, body)
-            return rest.read_answer(status, body, shape)
-        except VenueError as e:
-            self._log.warning("vest.rest.refused", call=repr(request), status=status, code=e.code, msg=e.msg)
-            if "X-API-KEY" in request.headers and needs_registration(e):
-                self.on_unauthorized()
-            raise
-
-    async def _exchange(self, request: RestRequest) -> tuple[int, bytes]:
-        response = await self._client.request(
-            request.method,
-            self._prefix + request.target,
-            request.headers,
-            request.body or None,
-            timeout_s=self._settings.rest_timeout_s,
-        )
-        return response.status, response.body
+    def _on_refused_call(self, request: RestRequest, error: VenueError) -> None:
+        if "X-API-KEY" in request.headers and needs_registration(error):
+            self.on_unauthorized()
 
 
 def needs_registration(error: VenueError) -> bool:
@@ -256,24 +201,6 @@ def needs_registration(error: VenueError) -> bool:
 def _is_definite(error: VenueError) -> bool:
     rule = errors.rule_for_answer(error)
     return rule.verdict is errors.Verdict.REJECTED and rule.then is not errors.Next.RETRY
-
-
-def _instrument(market: wire.Market) -> Instrument:
-    try:
-        tick_e8, step_e8 = formatting.step_e8(market.price_decimals), formatting.step_e8(market.size_decimals)
-        fee_e8 = parse_e8(market.taker_fee)
-    except ValueError as e:
-        raise DecodeError(f"exchangeInfo {market.symbol}: sizeDecimals, priceDecimals or takerFee: {e}") from e
-    return Instrument(
-        venue=VENUE,
-        symbol=market.symbol,
-        price_tick_e8=tick_e8,
-        size_step_e8=step_e8,
-        size_min_e8=step_e8,
-        size_max_e8=0,
-        notional_min_e8=0,
-        fee_rate_taker_e8=fee_e8,
-    )
 
 
 def _position(row: wire.Position) -> PositionReport:

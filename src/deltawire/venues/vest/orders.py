@@ -16,7 +16,8 @@ from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Side, 
 from deltawire.net.api import HttpFailure, HttpPool, HttpResponse
 from deltawire.venues.contract import Clock, DecodeError, EventLog, OrderReport, PreparedOrder, VenueSink
 from deltawire.venues.vest import errors, formatting, rest, signing, tracking, wire
-from deltawire.venues.vest.account import VENUE, Account, needs_registration, split_rest_url
+from deltawire.venues.vest.account import Account, needs_registration
+from deltawire.venues.vest.reads import VENUE, split_rest_url
 from deltawire.venues.vest.registry import Registry
 from deltawire.venues.vest.rest import VenueError
 from deltawire.venues.vest.settings import OrderStyle, VestSettings

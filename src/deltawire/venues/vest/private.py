@@ -8,9 +8,10 @@ import asyncio
 
 from deltawire.venues.contract import PRIVATE, DecodeError, EventLog, VenueSink
 from deltawire.venues.vest import wire, ws
-from deltawire.venues.vest.account import VENUE, Account
+from deltawire.venues.vest.account import Account
 from deltawire.venues.vest.link import Link
 from deltawire.venues.vest.orders import OrderDesk
+from deltawire.venues.vest.reads import VENUE
 
 
 class PrivateStream:

@@ -4,22 +4,18 @@ Start order and upkeep live here: register, listen key, checks, pool, sockets; t
 """
 
 import asyncio
-import contextlib
 import random
 import secrets
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 
 from deltawire.core.book import Book
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId, Instrument, OrderRequest
 from deltawire.net.api import HttpClient, HttpFailure, HttpPool, Network
-from deltawire.net.backoff import Backoff
 from deltawire.venues.contract import (
-    MARKET_DATA,
     ORDERS,
     PRIVATE,
     BalanceReport,
-    Capabilities,
     Clock,
     DecodeError,
     EventLog,
@@ -28,16 +24,16 @@ from deltawire.venues.contract import (
     OrderReport,
     PositionReport,
     PreparedOrder,
-    Refused,
     VenueSink,
 )
 from deltawire.venues.vest import errors, rest, ws
-from deltawire.venues.vest.account import VENUE, Account, split_rest_url
-from deltawire.venues.vest.feed import Feed
+from deltawire.venues.vest.account import Account
 from deltawire.venues.vest.link import Link
 from deltawire.venues.vest.orders import OrderDesk
 from deltawire.venues.vest.pauses import Pauses
 from deltawire.venues.vest.private import PrivateStream
+from deltawire.venues.vest.public import VestPublic, refusals
+from deltawire.venues.vest.reads import VENUE, split_rest_url
 from deltawire.venues.vest.rest import VenueError
 from deltawire.venues.vest.settings import VestSettings
 
@@ -64,24 +60,22 @@ class VestVenue:
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         """Raise ValueError for settings that cannot work: a key that is not the address's, a URL without a host."""
-        self.capabilities = Capabilities(
-            sees_client_id=False,
-            cancels_by_client_id=False,
-            cancels_on_disconnect=False,
-            venue_stamps_books=False,
-            fills_partially=True,
-            reports_each_fill=False,
-            recv_window_ms=settings.window_ms_max,
-        )
         self._settings, self._network, self._clock, self._log, self._rng = settings, network, clock, log, rng
         self._account = Account(settings, client, clock=clock, log=log, random_bytes=random_bytes)
         self._account.on_unauthorized = self._on_unauthorized
-        self._books = {symbol: Book(VENUE, symbol) for symbol in settings.symbols}
-        self._instruments: dict[str, Instrument] = {}
-        self._links: list[Link] = []
+        self._market = VestPublic(
+            settings,
+            self._account,
+            network=network,
+            clock=clock,
+            log=log,
+            rng=rng,
+            on_refused=self._on_link_refused,
+        )
+        self.capabilities = self._market.capabilities
+        self._private_link: Link | None = None
         self._pool: HttpPool | None = None
         self._desk: OrderDesk | None = None
-        self._feed: Feed | None = None
         self._private: PrivateStream | None = None
         self._pauses = Pauses()
         self._tasks: list[asyncio.Task[None]] = []
@@ -98,19 +92,15 @@ class VestVenue:
         return self._started and self._pool is not None and self._pool.idle > 0
 
     def trades(self, symbol: str) -> bool:
-        return self._feed is None or not self._feed.entry_block(symbol)
+        return self._market.trades(symbol)
 
     def entry_block(self, symbol: str) -> str:
         """Say what speaks against an entry in this market: the venue's word on it, or a refusal not long ago."""
-        if self._feed is None:
-            return "not started"
-        return self._feed.entry_block(symbol) or self._pauses.block(symbol, self._clock.mono_ns())
+        return self._market.entry_block(symbol) or self._pauses.block(symbol, self._clock.mono_ns())
 
     def market_state(self, symbol: str) -> MarketState | None:
         """Return mark, index, funding and status of a market as last told; None before that."""
-        if symbol not in self._books:
-            raise KeyError(symbol)
-        return None if self._feed is None else self._feed.state(symbol)
+        return self._market.market_state(symbol)
 
     async def start(self, sink: VenueSink) -> None:
         try:
@@ -120,10 +110,10 @@ class VestVenue:
             raise
 
     def instrument(self, symbol: str) -> Instrument:
-        return self._instruments[symbol]
+        return self._market.instrument(symbol)
 
     def book(self, symbol: str) -> Book:
-        return self._books[symbol]
+        return self._market.book(symbol)
 
     def prepare(self, request: OrderRequest, stamps: OrderStamps) -> PreparedOrder:
         return self._orders.prepare(request, stamps)
@@ -136,21 +126,21 @@ class VestVenue:
 
     async def look_up(self, client_id: ClientOrderId, correlator: int, symbol: str) -> OrderReport | None:
         """Read one order by its nonce. Raises TimeoutError while an absent order is too young to be written off."""
-        if symbol not in self._books:
+        if symbol not in self._market.books:
             raise KeyError(symbol)
-        with _refusals():
+        with refusals():
             return await self._orders.look_up(client_id, correlator)
 
     async def positions(self) -> list[PositionReport]:
-        with _refusals():
+        with refusals():
             return await self._account.positions()
 
     async def open_orders(self) -> list[OpenOrder]:
-        with _refusals():
+        with refusals():
             return await self._account.open_orders()
 
     async def balance(self) -> BalanceReport:
-        with _refusals():
+        with refusals():
             return await self._account.balance()
 
     async def close(self) -> None:
@@ -160,9 +150,11 @@ class VestVenue:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
-        for link in self._links:
-            await link.close()
-        self._links.clear()
+        if self._market.data_link is not None:
+            await self._market.data_link.close()
+        if self._private_link is not None:
+            await self._private_link.close()
+            self._private_link = None
         if self._desk is not None:
             await self._desk.close()
         try:
@@ -173,20 +165,19 @@ class VestVenue:
         if self._pool is not None:
             await self._pool.close()
             self._pool = None
-        await self._account.close()
+        await self._market.close()
 
     # Start.
 
     async def _start(self, sink: VenueSink) -> None:
         settings, account = self._settings, self._account
-        with _refusals():
-            markets = await account.instruments()
+        markets = await self._market.read_rules()
+        with refusals():
             await account.register()
             self._registered_mono_ns = self._clock.mono_ns()
             await account.listen_key()
             last_nonce = await account.check()
-            tickers = await account.tickers()
-        self._instruments = {symbol: found[0] for symbol, found in markets.items()}
+        await self._market.read_state()
         pool = self._pool = await self._warm_pool()
         desk = self._desk = OrderDesk(
             settings,
@@ -199,39 +190,24 @@ class VestVenue:
             on_rejected=self._on_rejected,
         )
         desk.nonces.start_above(last_nonce)
-        feed = self._feed = Feed(self._books, account.first_look, sink=sink, clock=self._clock, log=self._log)
-        feed.on_tickers(tickers, self._clock.mono_ns())
+        await self._market.open(sink)
         private = self._private = PrivateStream(account, desk, sink=sink, log=self._log)
-        for link in (
-            self._link(MARKET_DATA, feed, self._public_url),
-            self._link(PRIVATE, private, self._private_url),
-        ):
-            self._links.append(link)
-            with _refusals():
-                await link.start()
+        link = self._private_link = self._market.link(PRIVATE, private, self._private_url)
+        with refusals():
+            await link.start()
         try:
             async with asyncio.timeout(settings.connect_timeout_s):
                 await private.subscribed.wait()
         except TimeoutError as e:
             raise TimeoutError(f"vest did not confirm {ws.ACCOUNT_PRIVATE} in {settings.connect_timeout_s:g} s") from e
-        await self._await_first_picture(feed)
+        await self._market.await_first_picture()
         self._tasks = [
-            self._task(self._keep_listen_key(self._links[1]), "listen key"),
+            self._task(self._keep_listen_key(link), "listen key"),
             self._task(self._keep_registered(), "registration"),
-            self._task(self._watch(feed), "watch"),
         ]
+        self._market.watch()
         self._started = True
         sink.on_link(VENUE, ORDERS, up=True, detail="")
-
-    async def _await_first_picture(self, feed: Feed) -> None:
-        """Have the shape of a depth frame compared. A market that is shut sends none: that is told, and no mismatch."""
-        try:
-            async with asyncio.timeout(self._settings.connect_timeout_s):
-                await feed.first_picture.wait()
-        except TimeoutError:
-            self._log.warning("vest.shape.not_seen", what="depth frame", reason="no picture has come yet")
-        if feed.shape_error is not None:
-            raise feed.shape_error
 
     async def _warm_pool(self) -> HttpPool:
         settings = self._settings
@@ -255,23 +231,6 @@ class VestVenue:
             idle=pool.idle,
         )
         return pool
-
-    def _link(self, name: str, owner: Feed | PrivateStream, url: Callable[[], Coroutine[None, None, str]]) -> Link:
-        settings = self._settings
-        return Link(
-            name,
-            owner,
-            url,
-            settings=settings,
-            network=self._network,
-            clock=self._clock,
-            log=self._log,
-            backoff=Backoff(settings.reconnect_floor_s, settings.reconnect_ceiling_s, rng=self._rng),
-            on_refused=self._on_link_refused,
-        )
-
-    async def _public_url(self) -> str:
-        return ws.socket_url(self._settings.ws_url, self._account.access.account_group)
 
     async def _private_url(self) -> str:
         key = await self._account.listen_key()
@@ -333,8 +292,9 @@ class VestVenue:
         """Lead both sockets to the group the account is in now; a listen key belongs to its group."""
         self._log.warning("vest.account_group.changed", before=before, now=self._account.access.account_group)
         self._account.forget_listen_key()
-        for link in self._links:
-            link.restart("the account group changed")
+        for link in (self._market.data_link, self._private_link):
+            if link is not None:
+                link.restart("the account group changed")
 
     def _on_link_refused(self, code: int) -> None:
         if code in ws.CLOSE_GROUP:
@@ -342,18 +302,13 @@ class VestVenue:
 
     def _on_rejected(self, symbol: str, code: int) -> None:
         """Keep entries out of a market that is shut, or off a venue that wants to be left alone."""
-        if errors.rule_for_code(code).then is errors.Next.HALT and self._feed is not None:
-            self._feed.halt(symbol)
+        if errors.rule_for_code(code).then is errors.Next.HALT and self._market.feed is not None:
+            self._market.feed.halt(symbol)
         elif self._pauses.note(symbol, code, self._clock.mono_ns()):
             self._log.warning("vest.entries.paused", symbol=symbol, code=code)
 
     def _on_unauthorized(self) -> None:
         self._register_wanted.set()
-
-    async def _watch(self, feed: Feed) -> None:
-        while True:
-            await asyncio.sleep(self._settings.channel_silence_s / 2)
-            feed.ask_again(self._settings.channel_silence_s)
 
     def _task(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=f"vest {name}")
@@ -363,12 +318,3 @@ class VestVenue:
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
             self._log.error("vest.task_failed", task=task.get_name(), reason=repr(task.exception()))
-
-
-@contextlib.contextmanager
-def _refusals() -> Iterator[None]:
-    """Turn the codec's refusal into the contract's. 5xx pages too: what was asked was not answered."""
-    try:
-        yield
-    except VenueError as e:
-        raise Refused(VENUE, str(e.code if e.code is not None else f"http {e.http_status}"), e.msg) from e
