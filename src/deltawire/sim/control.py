@@ -1,6 +1,7 @@
 """The control URL of the simulators: read their state, arm faults, hold the market. Plain HTTP, loopback only.
 
-GET /state and /market, POST /faults, /market and /disconnect, DELETE /faults: see docs/venues/sim.md. A body that
+GET /state, /market and /reaction, POST /faults, /market, /trigger and /disconnect, DELETE /faults: see
+docs/venues/sim.md. A body that
 cannot be used changes nothing and is answered 400 with {"error": …} saying what would be right. No secret is served.
 """
 
@@ -17,6 +18,7 @@ from deltawire.sim.faults import VENUES, Fault, Faults
 from deltawire.sim.market import Market, Quote
 from deltawire.sim.player import Player
 from deltawire.sim.scenario import plan_of, start_scenario
+from deltawire.sim.trigger import Trigger
 
 _MS_NS = 10**6
 BODY_BYTES_MAX = 64 * 1024
@@ -27,6 +29,7 @@ class VenueState(Protocol):
     """What the control URL asks of a simulated venue."""
 
     def state(self) -> dict[str, Any]: ...
+    def reaction(self, since_mono_ns: int) -> dict[str, Any]: ...
 
 
 class BadRequest(ValueError):
@@ -36,11 +39,14 @@ class BadRequest(ValueError):
 class ControlServer:
     """Serves the control URL on 127.0.0.1 until stopped."""
 
-    def __init__(self, *, market: Market, player: Player, faults: Faults, venues: Mapping[str, VenueState]) -> None:
+    def __init__(
+        self, *, market: Market, player: Player, faults: Faults, venues: Mapping[str, VenueState], trigger: Trigger
+    ) -> None:
         self._market = market
         self._player = player
         self._faults = faults
         self._venues = venues
+        self._trigger = trigger
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int = 0) -> int:
@@ -51,6 +57,8 @@ class ControlServer:
         app.router.add_post("/faults", self._answering(self._post_faults))
         app.router.add_delete("/faults", self._answering(self._delete_faults))
         app.router.add_post("/market", self._answering(self._post_market))
+        app.router.add_get("/reaction", self._answering(self._get_reaction))
+        app.router.add_post("/trigger", self._answering(self._post_trigger))
         app.router.add_post("/disconnect", self._answering(self._post_disconnect))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -122,6 +130,23 @@ class ControlServer:
         elif paused is False:
             self._player.play()
         return self._player.state()
+
+    def _post_trigger(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Move Paradex's price of a base in a while: a step whose frames a client is timed by."""
+        _check_keys(body, {"base", "bps", "after_ms", "quiet_ms", "burst"}, needed={"base", "bps"})
+        base, rate_e8 = _of_type(body, "base", str), _rate_e8(body["bps"])
+        if base not in self._market.bases or rate_e8 is None:
+            raise BadRequest(f"'base' must be one of {', '.join(self._market.bases)}, and 'bps' a number")
+        times = {name: _of_type(body, name, int, 0) for name in ("after_ms", "quiet_ms", "burst")}
+        self._trigger.arm(base, rate_e8, **times)
+        return {"armed": True}
+
+    def _get_reaction(self, _: dict[str, Any]) -> dict[str, Any]:
+        since_mono_ns = self._trigger.began_mono_ns
+        return {
+            "triggers": [{"base": at.base, "mono_ns": at.mono_ns} for at in self._trigger.take()],
+            **{name: venue.reaction(since_mono_ns) for name, venue in self._venues.items()},
+        }
 
     def _post_disconnect(self, body: dict[str, Any]) -> dict[str, Any]:
         """Close the venue's connections of one link, now: a drop_stream fault under a plainer name."""

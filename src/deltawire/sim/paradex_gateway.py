@@ -84,6 +84,8 @@ class Gateway:
         self._pro_limits = Limits(settings.orders_pro)
         self._retail_limits = Limits(settings.orders_retail)
         self.stamps: deque[OrderStamps] = deque(maxlen=ORDER_STAMPS_MAX)
+        # When each call about an order was read, whatever became of it: what a client's reaction is measured by.
+        self.orders_read_mono_ns: deque[int] = deque(maxlen=ORDER_STAMPS_MAX)
 
     # Create
 

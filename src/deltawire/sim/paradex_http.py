@@ -72,6 +72,7 @@ class Http:
         return "AUTHORIZATION" in self.call.headers
 
     def received(self) -> Received:
+        self._venue.gateway.orders_read_mono_ns.append(self.call.read_mono_ns)
         written = self._venue.streams.market_written_mono_ns
         return Received(self.call.read_mono_ns, self._read_unix_ns, 0, lambda market: written.get(market, 0))
 

@@ -109,6 +109,14 @@ class ParadexSim:
         """Return accounts, orders and counters for the control URL. No secret is in it."""
         return self._venue.state()
 
+    def market_written_mono_ns(self, base: str) -> int:
+        """Return when the newest frame of a base's market was sent to anyone, 0: never."""
+        return self._venue.market_written_mono_ns(base)
+
+    def reaction(self, since_mono_ns: int) -> dict[str, Any]:
+        """Return what a client's reaction is measured by, for the control URL."""
+        return self._venue.reaction(since_mono_ns)
+
     async def _on_http(self, request: web.BaseRequest) -> web.StreamResponse:
         read_mono_ns = self._clock.mono_ns()
         self._venue.counters["http_requests"] += 1

@@ -114,6 +114,8 @@ class Session:
         try:
             if request.method.startswith("order."):
                 self._sends_orders = True
+            if request.method.startswith("order.create"):
+                self._venue.gateway.orders_read_mono_ns.append(read_mono_ns)
             self._handlers[request.method](call)
         except rpc.BadRequest as bad:
             self._fail(request.id, bad.code, bad.message, bad.data, read_unix_ns)

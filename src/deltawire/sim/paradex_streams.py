@@ -4,7 +4,7 @@ A frame is encoded once and handed to every subscriber synchronously, book befor
 faults (drop_stream, silent_stream, gap, stale_book) strike here, at once when they are armed.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -34,6 +34,7 @@ from deltawire.venues.paradex import records, rpc, sbe, wire_json
 PACE_MS = 50  # the finest interval of a paced book; `pace` is called this often
 SILENCE_MS = 10_000  # of a silent_stream that names none
 FOR_EVER_MS = 10**12
+MARKET_WRITES_MAX = 50_000  # remembered for the reaction figures: some minutes of a busy market
 
 
 class Subscriber(Protocol):
@@ -74,6 +75,7 @@ class Streams:
         self._stale_until_mono_ns: dict[str, int] = {}  # base, or "" for all
         self.connections: list[Subscriber] = []
         self.market_written_mono_ns: dict[str, int] = {}  # by market: the newest bbo or book frame sent to anyone
+        self.market_writes: deque[tuple[str, int]] = deque(maxlen=MARKET_WRITES_MAX)  # all of them: market, mono ns
         self.deltas_lost = 0
         faults.listen(VENUE, self._on_armed)
 
@@ -198,7 +200,9 @@ class Streams:
     def _send_market(self, market: str, subscriber: Subscriber, frames: "_Frames") -> None:
         frame = frames.of(subscriber.sbe_version)
         # Stamped before the write: what the socket takes counts for the client's reaction, never against the truth.
-        self.market_written_mono_ns[market] = self._clock.mono_ns()
+        written_mono_ns = self._clock.mono_ns()
+        self.market_written_mono_ns[market] = written_mono_ns
+        self.market_writes.append((market, written_mono_ns))
         subscriber.send_frame(frame)
 
     def _market(self, symbol: str) -> SimMarket:

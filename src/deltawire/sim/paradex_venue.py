@@ -132,6 +132,19 @@ class SimulatedParadex:
             ],
         }
 
+    def market_written_mono_ns(self, base: str) -> int:
+        """Return when the newest frame of a base's market was sent to anyone, 0: never."""
+        return self._streams.market_written_mono_ns.get(f"{base}-USD-PERP", 0)
+
+    def reaction(self, since_mono_ns: int) -> dict[str, Any]:
+        """Return when market frames were sent and calls about orders were read, from a moment on."""
+        writes: dict[str, list[int]] = {}
+        for market, mono_ns in self._streams.market_writes:
+            if mono_ns >= since_mono_ns:
+                writes.setdefault(market, []).append(mono_ns)
+        read = [mono_ns for mono_ns in self._gateway.orders_read_mono_ns if mono_ns >= since_mono_ns]
+        return {"market_written_mono_ns": writes, "orders_read_mono_ns": read}
+
     def _every(self, name: str, interval_s: float, fn: Callable[[], None]) -> None:
         def again() -> None:
             self._timers[name] = self._call_later(interval_s, again)

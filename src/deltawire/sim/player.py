@@ -6,6 +6,7 @@ come from nor what the venues make of them.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from deltawire.core.money import E8, format_e8
@@ -51,6 +52,8 @@ class Player:
         self._speed_e8 = speed_e8
         self._next = next(ticks)
         self._raw_vest: dict[str, tuple[int, Quote]] = {}  # base -> time and quote before the basis
+        self._raw_paradex: dict[str, Quote] = {}  # base -> quote before the lean
+        self._lean_e8: dict[str, int] = {}
         self._market_ns = 0  # of the last batch; where play goes on
         self._origin_mono_ns = 0  # the clock's reading at market time 0; moves when paused or late
         self._timer: Timer | None = None
@@ -98,6 +101,21 @@ class Player:
         for base, (offset_ns, quote) in self._raw_vest.items():
             self._market.publish("vest", base, shifted(quote, self._rate_e8(base, offset_ns)))
 
+    def lean(self, base: str, rate_e8: int, *, size_more_e8: int = 0) -> None:
+        """Move Paradex's quotes of a base by this rate from now on, and publish its last quote anew at once.
+
+        size_more_e8: what is added to that one quote's bid, so that it differs from the last without a new price.
+        Raises ValueError for a rate beyond PIN_MAX_E8, KeyError for a base that is not quoted.
+        """
+        if abs(rate_e8) > PIN_MAX_E8:
+            raise ValueError(f"lean {rate_e8}e-8 is beyond {PIN_MAX_E8}e-8 (1000 bps)")
+        quote = shifted(self._raw_paradex[base], rate_e8)
+        self._lean_e8[base] = rate_e8
+        self._market.publish("paradex", base, replace(quote, bid_size_e8=quote.bid_size_e8 + size_more_e8))
+
+    def lean_of(self, base: str) -> int:
+        return self._lean_e8.get(base, 0)
+
     def state(self) -> dict[str, Any]:
         """Return market time, pause and basis as JSON."""
         return {
@@ -140,6 +158,9 @@ class Player:
         if tick.venue == "vest":
             self._raw_vest[tick.base] = (tick.offset_ns, quote)
             quote = shifted(quote, self._rate_e8(tick.base, tick.offset_ns))
+        elif tick.venue == "paradex":
+            self._raw_paradex[tick.base] = quote
+            quote = shifted(quote, self._lean_e8.get(tick.base, 0))
         self._market.publish(tick.venue, tick.base, quote)
 
     def _rate_e8(self, base: str, market_ns: int) -> int:

@@ -36,6 +36,7 @@ from deltawire.sim.recording import load_recording
 from deltawire.sim.scenario import start_scenario
 from deltawire.sim.settings import SimSettings
 from deltawire.sim.settings_file import load_settings
+from deltawire.sim.trigger import Trigger
 from deltawire.sim.vest_server import VestSim
 from deltawire.sim.walk import WalkSettings, walk_ticks
 from deltawire.venues.contract import Clock, EventLog
@@ -100,7 +101,10 @@ async def _start(settings: SimSettings, cleanup: AsyncExitStack, log: EventLog) 
     paradex_rest, paradex_ws = await network.before("paradex", await paradex.start(tls))
     cleanup.push_async_callback(vest.stop)
     vest_rest, vest_ws = await network.before("vest", await vest.start(tls))
-    control = ControlServer(market=market, player=player, faults=faults, venues={"paradex": paradex, "vest": vest})
+    call_later = asyncio.get_running_loop().call_later
+    trigger = Trigger(player, clock=clock, call_later=call_later, last_written_mono_ns=paradex.market_written_mono_ns)
+    venues = {"paradex": paradex, "vest": vest}
+    control = ControlServer(market=market, player=player, faults=faults, venues=venues, trigger=trigger)
     cleanup.push_async_callback(control.stop)
     control_port = await control.start()
     start_scenario(settings.faults, faults, asyncio.get_running_loop().call_later)

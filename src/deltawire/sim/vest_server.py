@@ -31,8 +31,10 @@ from deltawire.venues.vest import signing
 
 LOOPBACK = "127.0.0.1"
 WS_PATH = "/ws-api"
+_ORDERS_PATH = f"{PREFIX}/orders"
 CLOSE_GRACE_S = 0.5  # for the client's own close frame; a client that sends none must not hold the venue open
 CONNECTIONS_KEPT = 1_000  # request counts of the newest connections shown in state()
+ORDERS_READ_KEPT = 10_000  # when the newest orders were read, for the reaction figures
 ORDERS_SHOWN = 50_000  # newest orders of each account shown in state(): all of a long drill's
 
 
@@ -43,7 +45,8 @@ class VestSim:
         self, *, clock: Clock, market: Market, faults: Faults, settings: VestSimSettings, log: EventLog
     ) -> None:
         rng = Random(settings.seed)
-        self._log, self._settings = log, settings
+        self._log, self._settings, self._clock = log, settings, clock
+        self._orders_read_mono_ns: deque[int] = deque(maxlen=ORDERS_READ_KEPT)
         self.exchange = VestExchange(
             clock=clock, call_later=_call_later, rng=rng, faults=faults, settings=settings, bases=market.bases
         )
@@ -141,8 +144,14 @@ class VestSim:
             "streams": self.streams.links(),
         }
 
+    def reaction(self, since_mono_ns: int) -> dict[str, Any]:
+        """Return when orders were read, whatever became of them, from a moment on."""
+        return {"orders_read_mono_ns": [mono_ns for mono_ns in self._orders_read_mono_ns if mono_ns >= since_mono_ns]}
+
     async def _serve(self, raw: web.BaseRequest) -> web.StreamResponse:
         assert self._http is not None
+        if raw.method == "POST" and raw.path == _ORDERS_PATH:
+            self._orders_read_mono_ns.append(self._clock.mono_ns())
         self._http.count(raw.protocol)
         body = await raw.read()
         request = Request(

@@ -12,6 +12,7 @@ from deltawire.sim.faults import Fault, Faults
 from deltawire.sim.market import Market, Quote
 from deltawire.sim.player import Player
 from deltawire.sim.recording import Tick
+from deltawire.sim.trigger import Trigger
 
 QUOTE = Quote(60_000 * E8, E8, 60_001 * E8, E8 // 2)
 
@@ -19,6 +20,9 @@ QUOTE = Quote(60_000 * E8, E8, 60_001 * E8, E8 // 2)
 class OneVenue:
     def state(self):
         return {"accounts": {}, "counters": {"orders": 3}}
+
+    def reaction(self, since_mono_ns):
+        return {"orders_read_mono_ns": [since_mono_ns + 9]}
 
 
 class Served:
@@ -37,8 +41,15 @@ class Served:
             seed=1,
         )
         self.player.play()
+        self.trigger = Trigger(
+            self.player, clock=self.clock, call_later=self.clock.call_later, last_written_mono_ns=lambda _base: 0
+        )
         self.control = ControlServer(
-            market=self.market, player=self.player, faults=self.faults, venues={"vest": OneVenue()}
+            market=self.market,
+            player=self.player,
+            faults=self.faults,
+            venues={"vest": OneVenue()},
+            trigger=self.trigger,
         )
 
 
@@ -70,6 +81,25 @@ async def test_the_state_has_market_faults_and_venues(served, call):
     assert state["market"]["published"] == 4
     assert state["faults"] == {"armed": [], "planned": [], "taken": {"paradex": {}, "vest": {}}}
     assert state["vest"] == {"accounts": {}, "counters": {"orders": 3}}
+
+
+async def test_a_step_is_fired_when_it_is_due_and_told_once_with_what_the_venues_saw(served, call):
+    served.clock.advance(3 * 10**6)
+    armed_ns = served.clock.now_ns
+    body = {"base": "BTC", "bps": "12.5", "after_ms": 5}
+    assert await call("POST", "/trigger", body) == (200, {"armed": True})
+    status, refused = await call("POST", "/trigger", body)
+    assert (status, refused["error"]) == (400, "a step is pending: one at a time")
+    served.clock.advance(6 * 10**6)
+    moved = shifted(QUOTE, 12 * BPS_E8 + BPS_E8 // 2)
+    assert served.market.last("paradex", "BTC") == moved
+    _, told = await call("GET", "/reaction")
+    assert told == {
+        "triggers": [{"base": "BTC", "mono_ns": armed_ns + 5 * 10**6}],
+        "vest": {"orders_read_mono_ns": [armed_ns + 9]},
+    }
+    _, told = await call("GET", "/reaction")
+    assert told["triggers"] == []
 
 
 async def test_the_market_shows_the_quotes_in_force(served, call):
@@ -181,6 +211,12 @@ async def test_the_market_is_paused_and_played(served, call):
         ("/market", b'{"basis_bps": 1.00001}', "more than 4 decimal places"),
         ("/market", b'{"basis_bps": 1001}', "1000 bps"),
         ("/market", b'{"basis_bps": 5, "paused": "yes"}', "'paused' must be of type bool"),
+        ("/trigger", b'{"base": "BTC"}', "key 'bps' is missing"),
+        ("/trigger", b'{"base": "DOGE", "bps": 5}', "'base' must be one of BTC"),
+        ("/trigger", b'{"base": "BTC", "bps": null}', "'bps' a number"),
+        ("/trigger", b'{"base": "BTC", "bps": 1001}', "1000 bps"),
+        ("/trigger", b'{"base": "BTC", "bps": 5, "after_ms": -1}', "need 0 to"),
+        ("/trigger", b'{"base": "BTC", "bps": 5, "burst": 1.5}', "'burst' must be of type int"),
         ("/disconnect", b'{"venue": "vest"}', "'link' is missing"),
         ("/disconnect", b'{"venue": "nasdaq", "link": "orders"}', "nasdaq"),
         ("/disconnect", b"\xff\xfe", ""),
