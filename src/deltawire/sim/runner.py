@@ -24,7 +24,7 @@ from deltawire.net.loop import run
 from deltawire.net.tls import server_context
 from deltawire.observe.log import BufferedLog, Level, Output, human_line
 from deltawire.sim.clock import RealClock
-from deltawire.sim.control import ControlServer
+from deltawire.sim.control import ControlServer, VenueState
 from deltawire.sim.credentials import ParadexKeys, VestKeys, paradex_keys, vest_keys
 from deltawire.sim.faults import Faults
 from deltawire.sim.market import Market
@@ -103,7 +103,7 @@ async def _start(settings: SimSettings, cleanup: AsyncExitStack, log: EventLog) 
     vest_rest, vest_ws = await network.before("vest", await vest.start(tls))
     call_later = asyncio.get_running_loop().call_later
     trigger = Trigger(player, clock=clock, call_later=call_later, last_written_mono_ns=paradex.market_written_mono_ns)
-    venues = {"paradex": paradex, "vest": vest}
+    venues: dict[str, VenueState] = {"paradex": paradex, "vest": vest}
     control = ControlServer(market=market, player=player, faults=faults, venues=venues, trigger=trigger)
     cleanup.push_async_callback(control.stop)
     control_port = await control.start()

@@ -1,6 +1,6 @@
 """Steps of the price come when the market's stream is silent, or at the end of a burst; and never two at once."""
 
-from itertools import count
+from itertools import count, pairwise
 
 import pytest
 from tests.unit.sim_market.timers import HandClock
@@ -79,7 +79,7 @@ def test_a_burst_comes_first_its_frames_all_different_and_without_a_new_price():
     burst = at.seen[1:11]
     assert [ms for ms, _ in burst] == [4 + n * BURST_GAP_MS for n in range(10)]
     assert {quote.bid_price_e8 for _, quote in burst} == {QUOTE.bid_price_e8}
-    assert all(a[1] != b[1] for a, b in zip(burst, burst[1:], strict=False))
+    assert all(a[1] != b[1] for a, b in pairwise(burst))
     assert at.seen[11] == (4 + 10 * BURST_GAP_MS, shifted(QUOTE, STEP_E8))
 
 
