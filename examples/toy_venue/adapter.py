@@ -19,7 +19,7 @@ from deltawire.net.api import Network
 from deltawire.net.backoff import Backoff
 from deltawire.venues import contract
 from deltawire.venues.contract import Clock, EventLog
-from deltawire.venues.kit import InFlight, KeptSocket, Questions
+from deltawire.venues.kit import InFlight, KeptSocket, NumberedOrders, Questions
 
 NAME = "toy"
 LINKS = (contract.ORDERS, contract.MARKET_DATA)  # one socket is both here
@@ -36,7 +36,7 @@ class ToySettings:
     reconnect_floor_s: float = 0.25
 
 
-class ToyVenue:
+class ToyVenue(NumberedOrders):
     name = NAME
 
     def __init__(self, settings: ToySettings, *, network: Network, clock: Clock, log: EventLog, rng: Random) -> None:
@@ -49,13 +49,13 @@ class ToyVenue:
             reports_each_fill=True,
             recv_window_ms=settings.recv_window_ms,
         )
-        self._settings, self._clock = settings, clock
+        self._settings, self.clock = settings, clock
         backoff = Backoff(settings.reconnect_floor_s, 10.0, rng=rng)
         self._socket = KeptSocket(settings.url, self, network=network, clock=clock, log=log, backoff=backoff)
         self._questions = Questions(settings.reply_timeout_s)
         self._books = {symbol: Book(NAME, symbol) for symbol in settings.symbols}
         self._instruments: dict[str, Instrument] = {}
-        self._welcomed, self._last_ms = asyncio.Event(), 0
+        self._welcomed = asyncio.Event()
 
     @property
     def ready(self) -> bool:
@@ -69,7 +69,7 @@ class ToyVenue:
 
     async def start(self, sink: contract.VenueSink) -> None:
         self._sink = sink
-        self._flight = InFlight(self._socket, self._settings.reply_timeout_s, self._clock, sink.on_order)
+        self._flight = InFlight(self._socket, self._settings.reply_timeout_s, self.clock, sink.on_order)
         await self._socket.start()
 
     async def close(self) -> None:
@@ -79,7 +79,7 @@ class ToyVenue:
 
     async def sign_in(self) -> None:
         self._welcomed.clear()
-        self._socket.send(wire.signed(self._settings.secret, "hello", self._settings.key, self._now_ms()))
+        self._socket.send(wire.signed(self._settings.secret, "hello", self._settings.key, self.next_ms()))
         async with asyncio.timeout(self._settings.reply_timeout_s):
             await self._welcomed.wait()
         if missing := self._books.keys() - self._instruments.keys():
@@ -94,7 +94,7 @@ class ToyVenue:
     def on_down(self, detail: str, *, was_up: bool) -> None:
         self._welcomed.set()  # whoever waits for it is to see the loss
         for book in self._books.values():
-            self._invalidate(book, detail, self._clock.mono_ns())
+            self._invalidate(book, detail, self.clock.mono_ns())
         for link in LINKS if was_up else ():
             self._sink.on_link(NAME, link, up=False, detail=detail)
         self._questions.fail_all(detail)
@@ -143,14 +143,13 @@ class ToyVenue:
 
     # Orders.
 
-    def prepare(self, request: OrderRequest, stamps: OrderStamps) -> contract.PreparedOrder:
-        stamps.prepared_mono_ns = self._clock.mono_ns()
-        signed_ms = self._last_ms = max(self._now_ms(), self._last_ms + 1)
-        head = ("order", request.client_id, signed_ms, self._settings.recv_window_ms, request.instrument.symbol)
+    def sign(self, request: OrderRequest, signed_ms: int, stamps: OrderStamps) -> contract.PreparedOrder:
+        window_ms = self._settings.recv_window_ms
+        head = ("order", request.client_id, signed_ms, window_ms, request.instrument.symbol)
         amounts = (request.size_e8, request.cap_price_e8)
         payload = wire.signed(self._settings.secret, *head, request.side.name, *amounts)
-        stamps.signed_mono_ns = stamps.encoded_mono_ns = self._clock.mono_ns()
-        return contract.PreparedOrder(request, signed_ms, signed_ms, payload, stamps)
+        stamps.signed_mono_ns = stamps.encoded_mono_ns = self.clock.mono_ns()
+        return contract.PreparedOrder(request, signed_ms, signed_ms, payload, window_ms, stamps)
 
     def submit(self, prepared: contract.PreparedOrder) -> None:
         self._flight.submit(prepared)
@@ -180,6 +179,3 @@ class ToyVenue:
 
     async def _ask(self, what: str, client_id: str = "") -> Any:
         return await self._questions.ask(lambda number: self._socket.send(wire.write("ask", number, what, client_id)))
-
-    def _now_ms(self) -> int:
-        return self._clock.unix_ns() // 1_000_000

@@ -48,7 +48,7 @@ class _Mute:
     """A venue whose orders cost nothing: what is measured is around it."""
 
     def prepare(self, request: OrderRequest, stamps: OrderStamps) -> PreparedOrder:
-        return PreparedOrder(request, 1, 1, b"", stamps)
+        return PreparedOrder(request, 1, 1, b"", 1_000, stamps)
 
     def submit(self, prepared: PreparedOrder) -> None:
         """Send nothing."""

@@ -3,11 +3,16 @@
 Rates are 1e-8 (one bps is 10_000). "Legs" are 0 and 1; `buy_leg` names the one we would buy on.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from deltawire.core.book import Book
 from deltawire.core.money import E8, floor_to
 from deltawire.core.types import Instrument, Side
+
+# An entry takes the whole size, or this part of it where the books are thin or the edge is in their first levels only.
+# Few sizes, so that orders of each can be signed before they are wanted (decision 0011).
+SIZE_SHARES = (1, 2, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +46,32 @@ class PairRules:
     layers_max: int = 1
     layer_step_e8: int = 0
     harder_leg_first: bool = False
+    # What follows from the above, worked out once: every frame asks for it.
+    lot_e8: int = field(init=False)  # the smallest size both venues can trade; net delta under it is dust
+    fees_round_trip_e8: int = field(init=False)
+    entry_costs_e8: int = field(init=False)  # all that the spread of an entry must pay, its exit at exit_spread too
+    needed_e8: int = field(init=False)  # the spread an entry must have
+    sizes_e8: tuple[int, ...] = field(init=False)  # what one entry may take, largest first
 
-    @property
-    def lot_e8(self) -> int:
-        """Return the smallest size both venues can trade; net delta under it is dust. Steps are decimal."""
-        return max(leg.size_step_e8 for leg in self.legs)
+    def __post_init__(self) -> None:
+        one, other = self.legs
+        fees_e8 = 2 * (one.fee_rate_taker_e8 + other.fee_rate_taker_e8)
+        costs_e8 = fees_e8 + self.exit_spread_e8 + self.funding_e8 + self.basis_e8 + self.margin_e8
+        lot_e8 = max(one.size_step_e8, other.size_step_e8)  # steps are decimal: the larger is one of both
+        shares = (floor_to(self.size_e8 // share, lot_e8) for share in SIZE_SHARES)
+        sizes_e8 = dict.fromkeys(size_e8 for size_e8 in shares if size_e8 >= max(self.size_min_e8, 1))
+        worked_out = {
+            "lot_e8": lot_e8,
+            "fees_round_trip_e8": fees_e8,
+            "entry_costs_e8": costs_e8,
+            "needed_e8": self.entry_edge_e8 + costs_e8,
+            "sizes_e8": tuple(sizes_e8),
+        }
+        for name, value in worked_out.items():
+            object.__setattr__(self, name, value)
 
-    @property
-    def fees_round_trip_e8(self) -> int:
-        return 2 * (self.legs[0].fee_rate_taker_e8 + self.legs[1].fee_rate_taker_e8)
 
-    @property
-    def entry_costs_e8(self) -> int:
-        """Return all that the spread of an entry must pay. The exit is expected at exit_spread, so its cost is here."""
-        return self.fees_round_trip_e8 + self.exit_spread_e8 + self.funding_e8 + self.basis_e8 + self.margin_e8
-
-
-@dataclass(frozen=True, slots=True)
-class Opportunity:
+class Opportunity(NamedTuple):
     """One direction of a pair at one moment. spread is before costs, edge after all of them."""
 
     buy_leg: int
@@ -103,34 +116,29 @@ def closing_spread_e8(books: tuple[Book, Book], buy_leg: int, size_e8: int) -> i
 def best_opening(rules: PairRules, books: tuple[Book, Book], size_max_e8: int) -> Opportunity | None:
     """Return the better direction at the largest size that keeps the entry edge, or None where there is none.
 
-    Most frames end at the first look: best prices that do not pay for the smallest size pay for no size. Sizes tried:
-    what is allowed and deep enough, then half of it, then half again; a deeper search costs hot-path time.
+    Most frames end at the first look: best prices that do not pay for the smallest size pay for no size.
     """
     best: Opportunity | None = None
-    needed_e8 = rules.entry_edge_e8 + rules.entry_costs_e8
-    for buy_leg in (0, 1):
-        asks, bids = books[buy_leg].asks, books[1 - buy_leg].bids
-        if not asks or not bids or spread_rate_e8(asks[0][0], bids[0][0]) < needed_e8:
-            continue
-        found = _largest(rules, books, buy_leg, size_max_e8)
+    one, other = books
+    if one.asks and other.bids and spread_rate_e8(one.asks[0][0], other.bids[0][0]) >= rules.needed_e8:
+        best = _largest(rules, books, 0, size_max_e8)
+    if other.asks and one.bids and spread_rate_e8(other.asks[0][0], one.bids[0][0]) >= rules.needed_e8:
+        found = _largest(rules, books, 1, size_max_e8)
         if found is not None and (best is None or found.edge_e8 > best.edge_e8):
             best = found
     return best
 
 
 def _largest(rules: PairRules, books: tuple[Book, Book], buy_leg: int, size_max_e8: int) -> Opportunity | None:
-    lot_e8 = rules.lot_e8
-    buy = books[buy_leg].walk(Side.BUY, size_max_e8)
-    sell = books[1 - buy_leg].walk(Side.SELL, size_max_e8)
-    size_e8 = floor_to(min(buy.size_e8, sell.size_e8), lot_e8)
     found: Opportunity | None = None
-    for _ in range(3):
-        if size_e8 < rules.size_min_e8 or size_e8 <= 0:
-            break
-        found = opening(rules, books, buy_leg, size_e8)
-        if found is None or found.edge_e8 >= rules.entry_edge_e8:
-            break
-        size_e8 = floor_to(size_e8 // 2, lot_e8)
+    for size_e8 in rules.sizes_e8:
+        if size_e8 > size_max_e8:
+            continue
+        deep_enough = opening(rules, books, buy_leg, size_e8)
+        if deep_enough is not None:
+            found = deep_enough
+            if found.edge_e8 >= rules.entry_edge_e8:
+                break
     return found
 
 

@@ -10,7 +10,7 @@ The life of one adapter: made, started once, closed; a closed one is not started
 
 The life of one order, as the sink hears it:
 
-    prepare     nothing
+    prepare     nothing (presign and its work neither)
     submit      Sent or NotSent, inside the call, before anything else is said of the order
     later       Acked, fills (FillSeen each with its id, or FilledTotal: see Capabilities), Closed or Rejected.
                 NotSent after Sent: it turned out that nothing had left
@@ -22,6 +22,7 @@ What may not be relied on: that an event comes once, that fills come after Acked
 such history, applied by core.order, ends in one state: what the venue did.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -82,12 +83,15 @@ class PreparedOrder:
     correlator: what the venue will know it by besides our client id (request id at Paradex, nonce at Vest). Grows from
     order to order and is journalled, so that look_up works after a crash.
     payload: the exact bytes; holds a signature, so it never reaches a log, journal or repr.
+    window_ms: how long after signed_unix_ms the venue takes it.
+    stamps: of the trigger; an order signed ahead gets them when it is used.
     """
 
     request: OrderRequest
     correlator: int
     signed_unix_ms: int
     payload: bytes
+    window_ms: int
     stamps: OrderStamps
 
     def __repr__(self) -> str:
@@ -220,6 +224,20 @@ class Venue(Protocol):
         """Sign and encode. Fills prepared/signed/encoded stamps. Synchronous; no I/O.
 
         Raises ValueError for amounts the venue's format cannot carry exactly: nothing is rounded here.
+        """
+
+    def presign(self, request: OrderRequest) -> Callable[[], PreparedOrder]:
+        """Prepare an order that may never be sent: take its correlator now, and return the work of signing it.
+
+        The work touches nothing but the order, so it may run on another thread; the order it returns has empty stamps.
+        Raises ValueError as prepare does.
+        """
+
+    def is_fresh(self, prepared: PreparedOrder) -> bool:
+        """Say whether a presigned order may still be submitted, its receive window aside.
+
+        False once the venue could refuse it for what was sent after it was signed, or where what it was signed with
+        is no longer in force. Asked between trigger and write, so it looks only at what is at hand.
         """
 
     def submit(self, prepared: PreparedOrder) -> None:

@@ -1,15 +1,18 @@
-"""Parts a new adapter starts from: a WebSocket kept open, orders in flight, numbered questions. Knows no venue.
+"""Parts an adapter starts from: a WebSocket kept open, orders in flight, numbered questions and orders. Knows no venue.
 
-Paradex and Vest have their own in place of these, for what is particular to them (several sockets with one budget of
-connects, nonces, listen keys). examples/toy_venue shows these at work, and the conformance suite proves them there.
+Paradex and Vest mostly have their own in place of these, for what is particular to them (several sockets with one
+budget of connects, nonces, listen keys). examples/toy_venue shows these at work; the conformance suite proves them.
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from deltawire.core.events import Acked, Closed, FilledTotal, FillSeen, InDoubt, NotSent, OrderEvent, Rejected, Sent
-from deltawire.core.types import ClientOrderId
+from deltawire.core.stamps import OrderStamps
+from deltawire.core.types import ClientOrderId, OrderRequest
 from deltawire.net.api import Network, WsConnection
 from deltawire.net.backoff import Backoff
 from deltawire.venues.contract import Clock, DecodeError, EventLog, PreparedOrder, Refused
@@ -214,3 +217,34 @@ class Questions:
         for asked in self._asked.values():
             if not asked.done():
                 asked.set_exception(ConnectionError(why))
+
+
+class NumberedOrders(ABC):
+    """Prepares orders for a venue that wants each with a time in ms that is used once, and does not want them rising.
+
+    An adapter inherits it, sets `clock` and writes `sign`.
+    """
+
+    clock: Clock
+    _last_ms = 0
+
+    def prepare(self, request: OrderRequest, stamps: OrderStamps) -> PreparedOrder:
+        """Sign and encode now. See venues.contract."""
+        stamps.prepared_mono_ns = self.clock.mono_ns()
+        return self.sign(request, self.next_ms(), stamps)
+
+    def presign(self, request: OrderRequest) -> Callable[[], PreparedOrder]:
+        """Take the order's number now, and return the work of signing it."""
+        return partial(self.sign, request, self.next_ms(), OrderStamps())
+
+    def is_fresh(self, prepared: PreparedOrder) -> bool:  # noqa: ARG002 - its number does not age by those of others
+        return True
+
+    def next_ms(self) -> int:
+        """Return now, or one more than the last: it never repeats nor goes back."""
+        self._last_ms = max(self.clock.unix_ns() // 1_000_000, self._last_ms + 1)
+        return self._last_ms
+
+    @abstractmethod
+    def sign(self, request: OrderRequest, signed_ms: int, stamps: OrderStamps) -> PreparedOrder:
+        """Sign and encode, and stamp both. It may run on another thread, so it touches nothing but the order."""

@@ -205,6 +205,13 @@ class Rig:
 
     def prepare(self, side: Side = Side.BUY, *, cap_bps: int = 100, size_e8: int = SIZE_E8) -> PreparedOrder:
         """Prepare an order whose cap is this far beyond the touch (negative: it cannot fill)."""
+        return self.venue.prepare(self.request(side, cap_bps=cap_bps, size_e8=size_e8), OrderStamps())
+
+    async def presign(self, side: Side = Side.BUY) -> PreparedOrder:
+        """Sign an order ahead, the work on another thread."""
+        return await asyncio.to_thread(self.venue.presign(self.request(side)))
+
+    def request(self, side: Side, *, cap_bps: int = 100, size_e8: int = SIZE_E8) -> OrderRequest:
         self.made += 1
         instrument = self.venue.instrument(self.world.symbol)
         touch_e8 = ASK_E8 if side is Side.BUY else BID_E8
@@ -218,7 +225,7 @@ class Rig:
             instrument.cap(side, touch_e8 + side.sign * touch_e8 * cap_bps // 10_000),
         )
         self.ear.orders[request.client_id] = Order(request)
-        return self.venue.prepare(request, OrderStamps())
+        return request
 
     def submit(self, side: Side = Side.BUY, *, cap_bps: int = 100) -> PreparedOrder:
         prepared = self.prepare(side, cap_bps=cap_bps)

@@ -24,6 +24,29 @@ async def test_an_order_that_crosses_fills_and_is_told_whole(rig: Rig, side: Sid
     rig.assert_true(prepared)
 
 
+async def test_an_order_signed_ahead_on_another_thread_fills_like_any_other(rig: Rig):
+    prepared = await rig.presign()
+    assert rig.venue.is_fresh(prepared)
+    assert prepared.window_ms <= rig.venue.capabilities.recv_window_ms
+    rig.venue.submit(prepared)
+    assert (await rig.ended(prepared)).state is FILLED
+    rig.assert_true(prepared)
+
+
+async def test_of_orders_signed_ahead_in_any_order_those_that_stay_fresh_are_taken(rig: Rig):
+    first, second = await rig.presign(), await rig.presign(Side.SELL)
+    assert first.correlator < second.correlator
+    rig.venue.submit(second)
+    assert (await rig.ended(second)).state is FILLED
+    if rig.venue.is_fresh(first):
+        rig.venue.submit(first)
+        assert (await rig.ended(first)).state is FILLED
+    later = await rig.presign()
+    assert rig.venue.is_fresh(later)
+    rig.venue.submit(later)
+    assert (await rig.ended(later)).state is FILLED
+
+
 async def test_fills_come_in_the_form_the_capabilities_say(rig: Rig):
     prepared = rig.submit()
     await rig.ended(prepared)

@@ -46,11 +46,24 @@ def test_the_better_direction_is_found():
         assert (found.buy_leg, found.edge_e8 > 0) == (buy_leg, True)
 
 
-def test_a_thin_book_lowers_the_size_to_whole_lots():
-    legs = (book(PARADEX, "59999.9", "60000.1", size="0.00123"), books(30)[1])
-    found = best_opening(rules(), legs, SIZE_E8)
-    assert found is not None
-    assert found.size_e8 == parse_e8("0.0036")
+def test_a_thin_book_lowers_the_size_to_a_half_or_a_quarter():
+    for level, taken in (("0.004", "0.01"), ("0.0033", "0.005"), ("0.001", "0.0025")):
+        legs = (book(PARADEX, "59999.9", "60000.1", size=level), books(30)[1])
+        found = best_opening(rules(), legs, SIZE_E8)
+        assert found is not None
+        assert found.size_e8 == parse_e8(taken)
+
+
+def test_a_book_too_thin_for_a_quarter_has_no_opening():
+    legs = (book(PARADEX, "59999.9", "60000.1", size="0.0008"), books(30)[1])
+    assert best_opening(rules(), legs, SIZE_E8) is None
+
+
+def test_sizes_are_whole_lots_and_none_is_under_the_smallest():
+    assert rules(size_e8=parse_e8("0.0033"), size_min_e8=parse_e8("0.0016")).sizes_e8 == (
+        parse_e8("0.0033"),
+        parse_e8("0.0016"),
+    )
 
 
 def test_closing_costs_the_other_side_of_both_books():

@@ -77,6 +77,8 @@ class FakeVenue:
         self._instrument, self._clock = instrument, clock
         self._book = Book(self.name, instrument.symbol)
         self._correlator = 0
+        self.presigned: list[PreparedOrder] = []
+        self.stale_up_to = 0  # correlators the venue would refuse by now
 
     # ---- contract ----------------------------------------------------------------------------------------------
 
@@ -102,8 +104,21 @@ class FakeVenue:
     def prepare(self, request: OrderRequest, stamps: OrderStamps) -> PreparedOrder:
         if self.unsendable:
             raise ValueError(self.unsendable)
+        return self._prepared(request, stamps)
+
+    def presign(self, request: OrderRequest) -> Callable[[], PreparedOrder]:
+        if self.unsendable:
+            raise ValueError(self.unsendable)
+        prepared = self._prepared(request, OrderStamps())
+        self.presigned.append(prepared)
+        return lambda: prepared
+
+    def is_fresh(self, prepared: PreparedOrder) -> bool:
+        return prepared.correlator > self.stale_up_to
+
+    def _prepared(self, request: OrderRequest, stamps: OrderStamps) -> PreparedOrder:
         self._correlator += 1
-        return PreparedOrder(request, self._correlator, 1, b"signed", stamps)
+        return PreparedOrder(request, self._correlator, 1, b"signed", 5_000, stamps)
 
     def submit(self, prepared: PreparedOrder) -> None:
         client_id = prepared.request.client_id

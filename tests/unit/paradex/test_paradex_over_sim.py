@@ -116,7 +116,7 @@ class Bench:
             client_id=request.client_id,
             instruction="GTC",
         )
-        return PreparedOrder(request, self._signed_ms, self._signed_ms, payload, OrderStamps())
+        return PreparedOrder(request, self._signed_ms, self._signed_ms, payload, 5_000, OrderStamps())
 
     async def rest(self, count: int, *, over_rest: bool = False) -> list[VenueOrderId]:
         """Put so many orders on the book: as one batch, or by REST after the order socket is lost."""

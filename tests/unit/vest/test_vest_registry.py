@@ -14,7 +14,7 @@ BTC = Instrument("vest", "BTC-PERP", 10**6, 10**4, 10**4, 0, 0, 10_000)
 
 def prepared(n):
     request = OrderRequest(ClientOrderId(f"o{n}"), TradeId("t"), Purpose.ENTRY, BTC, Side.BUY, E8, E8)
-    return PreparedOrder(request, n, n, b"", OrderStamps())
+    return PreparedOrder(request, n, n, b"", 1_500, OrderStamps())
 
 
 def test_the_oldest_finished_order_is_forgotten_and_no_unfinished_one():

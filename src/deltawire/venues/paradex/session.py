@@ -26,6 +26,7 @@ from deltawire.venues.contract import (
     PreparedOrder,
     VenueSink,
 )
+from deltawire.venues.kit import NumberedOrders
 from deltawire.venues.paradex import orders, rest, rpc
 from deltawire.venues.paradex.calls import OrderCalls
 from deltawire.venues.paradex.http import origin_of
@@ -43,7 +44,7 @@ WARM_UP_PATH = "/system/time"  # public and small; exercises the connections of 
 ORDER_TYPE = "LIMIT"  # with IOC: an immediate order with a capped price
 
 
-class ParadexVenue:
+class ParadexVenue(NumberedOrders):
     """Implements venues.contract.Venue. Owns `http` (made for `http.origin_of(settings.rest_url)`) and closes it."""
 
     name = rest.NAME
@@ -61,11 +62,10 @@ class ParadexVenue:
         """rng: for the jitter of reconnects only."""
         self._market = ParadexPublic(settings, network=network, http=http, clock=clock, log=log, rng=rng)
         self.capabilities = self._market.capabilities
-        self._settings, self._network, self._clock, self._log = settings, network, clock, log
+        self._settings, self._network, self.clock, self._log = settings, network, clock, log
         self._budgets, self._http = self._market.budgets, self._market.http
         self._pool: HttpPool | None = None
         self._started = False
-        self._last_signed_ms = 0
         # Made at start, once the venue has told its chain id.
         self._signer: Signer | None = None
         self._tokens: TokenKeeper | None = None
@@ -87,7 +87,7 @@ class ParadexVenue:
         return (
             self._market.health.block()
             or self._desk.block(symbol)
-            or self._budgets.entry_block(self._clock.mono_ns())
+            or self._budgets.entry_block(self.clock.mono_ns())
             or self._market.band_block(symbol)
         )
 
@@ -97,7 +97,7 @@ class ParadexVenue:
 
     def budgets(self) -> list[BudgetReport]:
         """Return how much of each rate limit is left, by our count."""
-        return self._budgets.reports(self._clock.mono_ns())
+        return self._budgets.reports(self.clock.mono_ns())
 
     async def start(self, sink: VenueSink) -> None:
         """Read the rules, authenticate and open both sockets. Raises, with everything closed again, when it cannot."""
@@ -116,7 +116,7 @@ class ParadexVenue:
             settings,
             http=self._http,
             signer=self._signer,
-            clock=self._clock,
+            clock=self.clock,
             log=self._log,
             backoff=self._market.backoff(),
         )
@@ -125,7 +125,7 @@ class ParadexVenue:
             settings,
             tokens=self._tokens,
             road=RestRoad(await self._warm_pool(), self._http, self._tokens, self._http.base),
-            clock=self._clock,
+            clock=self.clock,
             log=self._log,
             on_refused=self._market.health.heard,
             budgets=self._budgets,
@@ -133,7 +133,7 @@ class ParadexVenue:
         self._reads = Reads(
             http=self._http, tokens=self._tokens, log=self._log, instrument=self.instrument, fee_of=self._desk.fee_of
         )
-        self.calls = OrderCalls(self._desk, self._reads, self._sign_modify, budgets=self._budgets, clock=self._clock)
+        self.calls = OrderCalls(self._desk, self._reads, self._sign_modify, budgets=self._budgets, clock=self.clock)
         info = await self._reads.account_info(self._signer.account_address)
         if info is not None and info.public_key and int(info.public_key, 16) == self._signer.public_key:
             self._log.warning("paradex.main_key", advice="it can withdraw; register a subkey and trade with that")
@@ -151,16 +151,14 @@ class ParadexVenue:
     def book(self, symbol: str) -> Book:
         return self._market.book(symbol)
 
-    def prepare(self, request: OrderRequest, stamps: OrderStamps) -> PreparedOrder:
-        """Sign and encode: nine Pedersen hashes and one signature, about 0.6 ms."""
+    def sign(self, request: OrderRequest, signed_ms: int, stamps: OrderStamps) -> PreparedOrder:
+        """Sign with the time as the nonce, and encode: nine Pedersen hashes and one signature, about 0.6 ms."""
         assert self._signer is not None
-        stamps.prepared_mono_ns = self._clock.mono_ns()
-        signed_ms = self._next_signed_ms()
         symbol = request.instrument.symbol
         signature = self._signer.sign_order(
             signed_ms, symbol, request.side, ORDER_TYPE, request.size_e8, request.cap_price_e8
         )
-        stamps.signed_mono_ns = self._clock.mono_ns()
+        stamps.signed_mono_ns = self.clock.mono_ns()
         payload = rpc.encode_order_create(
             signed_ms,
             market=symbol,
@@ -175,8 +173,8 @@ class ParadexVenue:
             recv_window_ms=self._settings.recv_window_ms,
             reduce_only=request.reduce_only,
         )
-        stamps.encoded_mono_ns = self._clock.mono_ns()
-        return PreparedOrder(request, signed_ms, signed_ms, payload, stamps)
+        stamps.encoded_mono_ns = self.clock.mono_ns()
+        return PreparedOrder(request, signed_ms, signed_ms, payload, self._settings.recv_window_ms, stamps)
 
     def submit(self, prepared: PreparedOrder) -> None:
         assert self._desk is not None
@@ -188,7 +186,7 @@ class ParadexVenue:
 
     async def look_up(self, client_id: ClientOrderId, correlator: int, symbol: str) -> OrderReport | None:
         """Read one order. The correlator is its signature timestamp, which bounds the search for its fills."""
-        asked_unix_ms = self._clock.unix_ns() // 1_000_000
+        asked_unix_ms = self.clock.unix_ns() // 1_000_000
         report = await self._read().look_up(client_id, correlator, symbol)
         if self._desk is not None:
             never_ms = correlator + self._settings.recv_window_ms + NEVER_MARGIN_MS
@@ -218,14 +216,9 @@ class ParadexVenue:
 
     def _sign_modify(self, order_id: str, market: str, side: Side, size_e8: int, price_e8: int) -> tuple[str, int]:
         assert self._signer is not None
-        signed_ms = self._next_signed_ms()
+        signed_ms = self.next_ms()
         signature = self._signer.sign_modify(signed_ms, market, side, ORDER_TYPE, size_e8, price_e8, order_id)
         return signature, signed_ms
-
-    def _next_signed_ms(self) -> int:
-        """Return now, or one more than the last: the timestamp is the nonce, so it never repeats nor goes back."""
-        self._last_signed_ms = max(self._clock.unix_ns() // 1_000_000, self._last_signed_ms + 1)
-        return self._last_signed_ms
 
     async def _warm_pool(self) -> HttpPool:
         settings = self._settings

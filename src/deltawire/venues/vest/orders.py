@@ -37,7 +37,8 @@ class Nonces:
     """One generator for orders and cancels: above the last one used, and at least the time in ms."""
 
     def __init__(self) -> None:
-        self.last = 0
+        self.last = 0  # given out
+        self.used = 0  # the highest that was sent
 
     def start_above(self, last_used: int) -> None:
         self.last = max(self.last, last_used)
@@ -45,6 +46,10 @@ class Nonces:
     def next(self, now_ms: int) -> int:
         self.last = max(self.last + 1, now_ms)
         return self.last
+
+    def use(self, nonce: int) -> None:
+        """Note that an order or cancel with this nonce leaves now."""
+        self.used = max(self.used, nonce)
 
 
 class OrderDesk:
@@ -96,12 +101,23 @@ class OrderDesk:
     def prepare(self, request: OrderRequest, stamps: OrderStamps) -> PreparedOrder:
         """Sign and encode an immediate order with its cap. Raises ValueError for amounts the market does not take."""
         stamps.prepared_mono_ns = self._clock.mono_ns()
+        return self._sign(request, self._fields(request), self._account.signer, stamps)
+
+    def presign(self, request: OrderRequest) -> Callable[[], PreparedOrder]:
+        """Lay out an order now, and return the work of signing it. Raises as prepare does."""
+        return partial(self._sign, request, self._fields(request), self._account.signer, OrderStamps())
+
+    def is_fresh(self, prepared: PreparedOrder) -> bool:
+        """Whether no later nonce has been used: it is not known if the venue wants rising ones."""
+        return prepared.correlator > self.nonces.used
+
+    def _fields(self, request: OrderRequest) -> wire.OrderFields:
         if request.size_e8 <= 0 or request.cap_price_e8 <= 0:
             raise ValueError(f"size {request.size_e8}e-8 and cap {request.cap_price_e8}e-8 must be above zero")
         market = self._markets[request.instrument.symbol][1]
         time_ms = self._account.now_ms()
         order_type, time_in_force = _STYLES[self._settings.order_style]
-        order = wire.OrderFields(
+        return wire.OrderFields(
             time=time_ms,
             nonce=self.nonces.next(time_ms),
             order_type=order_type,
@@ -113,16 +129,22 @@ class OrderDesk:
             reduce_only=request.reduce_only and self._send_reduce_only,
             time_in_force=time_in_force,
         )
-        signature = self._account.signer.sign(rest.signed_order_bytes(order))
+
+    def _sign(
+        self, request: OrderRequest, order: wire.OrderFields, signer: signing.Signer, stamps: OrderStamps
+    ) -> PreparedOrder:
+        """Work on the order alone: it may run on another thread."""
+        signature = signer.sign(rest.signed_order_bytes(order))
         stamps.signed_mono_ns = self._clock.mono_ns()
-        payload = rest.order_body(order, self._settings.window_ms(request.purpose), signature)
+        window_ms = self._settings.window_ms(request.purpose)
+        payload = rest.order_body(order, window_ms, signature)
         stamps.encoded_mono_ns = self._clock.mono_ns()
-        return PreparedOrder(request, order.nonce, time_ms, payload, stamps)
+        return PreparedOrder(request, order.nonce, order.time, payload, window_ms, stamps)
 
     def submit(self, prepared: PreparedOrder) -> None:
         """Write the order on an idle warm connection; with none idle, open one in a task."""
-        window_ms = self._settings.window_ms(prepared.request.purpose)
-        order = self._registry.add(prepared, window_ms=window_ms)
+        order = self._registry.add(prepared, window_ms=prepared.window_ms)
+        self.nonces.use(prepared.correlator)
         stamps = prepared.stamps
         stamps.transport = "https"
         written = self._pool.post_now(self._target, self._headers, prepared.payload, partial(self._on_answer, order))
@@ -263,6 +285,7 @@ class OrderDesk:
             return
         time_ms = self._account.now_ms()
         fields = wire.CancelFields(time_ms, self.nonces.next(time_ms), order.venue_order_id)
+        self.nonces.use(fields.nonce)
         try:
             await self._account.cancel(fields)
         except (OSError, DecodeError, VenueError) as e:
@@ -344,6 +367,7 @@ class OrderDesk:
         if code in _REDUCE_ONLY_REFUSALS and self._send_reduce_only:
             # Reports clash on whether the venue takes the flag. No close fails on it twice: the size does the work.
             self._send_reduce_only = False
+            self.nonces.use(self.nonces.last)  # what was signed ahead carries the flag
             self._log.warning("vest.reduce_only.refused", client_id=order.client_id, code=code)
         self._on_rejected(order.symbol, code)
 

@@ -118,6 +118,12 @@ class VestVenue:
     def prepare(self, request: OrderRequest, stamps: OrderStamps) -> PreparedOrder:
         return self._orders.prepare(request, stamps)
 
+    def presign(self, request: OrderRequest) -> Callable[[], PreparedOrder]:
+        return self._orders.presign(request)
+
+    def is_fresh(self, prepared: PreparedOrder) -> bool:
+        return self._orders.is_fresh(prepared)
+
     def submit(self, prepared: PreparedOrder) -> None:
         self._orders.submit(prepared)
 
