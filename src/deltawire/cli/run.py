@@ -22,13 +22,16 @@ def run(config_path: Path) -> None:
         secrets = load_secrets(config_path.absolute().parent / ".env")
     from deltawire.engine.assembly import run_bot  # noqa: PLC0415 - a wrong setting is told before the engine loads
 
-    raise typer.Exit(run_bot(config, secrets))
+    with exits.wrong_settings_told():
+        raise typer.Exit(run_bot(config, secrets))
 
 
 def guard(config_path: Path, env_file: Path | None) -> None:
     """Check settings and keys, then watch over the bot of this config."""
-    config = load_config(config_path)
-    secrets = load_secrets(env_file or config_path.absolute().parent / ".env")
+    with exits.wrong_settings_told():
+        config = load_config(config_path)
+        secrets = load_secrets(env_file or config_path.absolute().parent / ".env")
     from deltawire.engine.assembly import run_guardian  # noqa: PLC0415 - a wrong setting is told before the engine loads
 
-    raise typer.Exit(run_guardian(config, secrets))
+    with exits.wrong_settings_told():
+        raise typer.Exit(run_guardian(config, secrets))

@@ -146,6 +146,8 @@ log:
   file: deltawire.log.jsonl    # one JSON object a line
   format: human                # of the lines on the screen: human or json
   level: info                  # debug, info or warning
+  max_mb: 50                   # a full file becomes .1, the older ones move up
+  keep: 5                      # and so many of them stay
 """)
 
 _ENV = Template("""\

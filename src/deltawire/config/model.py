@@ -4,6 +4,7 @@ Holds no secret (see secrets.py) and no venue rule: ticks, minimum sizes and fee
 """
 
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
@@ -243,6 +244,8 @@ class LogConfig(Section):
     file: f.AnyPath | None = None  # JSON lines, whatever the screen shows
     format: Annotated[LogFormat, _one_of(LogFormat)] = LogFormat.HUMAN  # of the lines on stderr
     level: Annotated[LogLevel, _one_of(LogLevel)] = LogLevel.INFO
+    max_mb: f.OneTo10000 = 50  # a full file becomes .1, the older ones move up
+    keep: f.OneTo100 = 5  # how many full files stay
 
 
 class GuardianConfig(Section):
@@ -250,7 +253,7 @@ class GuardianConfig(Section):
 
     silent_ns: f.Patience = Field(default=15 * _S_NS, alias="silent_s")
     journal_dir: f.AnyPath | None = None  # left out: beside the bot's journal
-    log_file: f.AnyPath | None = None
+    log_file: f.AnyPath | None = None  # left out: beside the bot's log
 
 
 class BotConfig(Section):
@@ -268,8 +271,16 @@ class BotConfig(Section):
         """Return the settings the guardian closes with: the same pairs and venues, a journal and a log of its own."""
         beside = self.journal.dir.with_name(self.journal.dir.name + "-guardian")
         journal = self.journal.model_copy(update={"dir": self.guardian.journal_dir or beside})
-        log = self.log.model_copy(update={"file": self.guardian.log_file})
+        log = self.log.model_copy(update={"file": self.guardian_log_file})
         return self.model_copy(update={"journal": journal, "log": log})
+
+    @property
+    def guardian_log_file(self) -> Path | None:
+        """Where the guardian writes its JSON lines: as set, else beside the bot's; None when neither has a file."""
+        if self.guardian.log_file is not None or self.log.file is None:
+            return self.guardian.log_file
+        stem, dot, rest = self.log.file.name.partition(".")
+        return self.log.file.with_name(f"{stem}-guardian{dot}{rest}")
 
     @property
     def is_live(self) -> bool:

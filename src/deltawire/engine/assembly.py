@@ -2,17 +2,15 @@
 
 import asyncio
 import hashlib
-import logging
 import os
 import random
 import secrets as entropy
 import signal
 import ssl
-import sys
 from pathlib import Path
 from typing import Protocol
 
-from deltawire.config.model import ArmAfterUnclean, BotConfig, LogFormat, LogLevel, PairConfig
+from deltawire.config.model import ArmAfterUnclean, BotConfig, PairConfig
 from deltawire.config.secrets import BotSecrets
 from deltawire.core.edge import PairRules
 from deltawire.core.types import Instrument
@@ -21,6 +19,7 @@ from deltawire.engine.clock import SystemClock
 from deltawire.engine.control import Command, ControlServer, SocketInUse
 from deltawire.engine.guardian import Guardian
 from deltawire.engine.ids import run_id
+from deltawire.engine.logs import open_log
 from deltawire.engine.plan import BotSettings, CannotStart, PairPlan
 from deltawire.engine.recovery import read_back
 from deltawire.engine.rules import UnusableRules, limits_of, pair_rules
@@ -31,7 +30,7 @@ from deltawire.journal.segments import JournalError, read
 from deltawire.net import loop as net_loop
 from deltawire.net.sockets import SocketNetwork
 from deltawire.net.tls import client_context
-from deltawire.observe.log import BufferedLog, Level, Output, human_line, json_line
+from deltawire.observe.log import BufferedLog
 from deltawire.venues.contract import EventLog, Refused, Venue
 from deltawire.venues.paradex.http import origin_of
 from deltawire.venues.paradex.session import ParadexVenue
@@ -54,7 +53,7 @@ def run_bot(config: BotConfig, secrets: BotSecrets) -> int:
 
 async def _run(config: BotConfig, secrets: BotSecrets) -> int:
     clock = SystemClock()
-    with _open_log(config, secrets, clock) as log:
+    with open_log(config, secrets, clock) as log:
         log.start()
         try:
             return await _run_logged(config, secrets, clock, log)
@@ -89,7 +88,7 @@ def run_guardian(config: BotConfig, secrets: BotSecrets) -> int:
 async def _guard(config: BotConfig, secrets: BotSecrets) -> int:
     clock = SystemClock()
     own = config.guardian_view()
-    with _open_log(own, secrets, clock) as log:
+    with open_log(own, secrets, clock) as log:
         log.start()
         guardian = Guardian(
             socket=config.control.socket,
@@ -293,18 +292,3 @@ def vest_settings(config: BotConfig, secrets: BotSecrets) -> VestSettings:
         fill_poll_interval_ms=venue.fill_poll.interval_ns // _MS_NS,
         fill_polls=venue.fill_poll.tries,
     )
-
-
-def _open_log(config: BotConfig, secrets: BotSecrets, clock: SystemClock) -> BufferedLog:
-    level = {LogLevel.DEBUG: Level.DEBUG, LogLevel.INFO: Level.INFO, LogLevel.WARNING: Level.WARNING}[config.log.level]
-    form = human_line if config.log.format is LogFormat.HUMAN else json_line
-    outputs = [Output(sys.stderr.buffer, form, level)]
-    if config.log.file is not None:
-        config.log.file.parent.mkdir(parents=True, exist_ok=True)
-        outputs.append(Output(config.log.file.open("ab"), json_line, level))
-    # Libraries speak through logging; what they have to say goes to stderr, warnings and worse.
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    log = BufferedLog(clock, outputs)
-    log.hide(secrets.paradex_private_key)
-    log.hide(secrets.vest_primary_private_key)
-    return log

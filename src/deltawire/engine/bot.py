@@ -14,6 +14,7 @@ from deltawire.core.book import Book
 from deltawire.core.events import OrderEvent
 from deltawire.core.limits import Gate
 from deltawire.core.money import notional_e8
+from deltawire.core.trade import Trade
 from deltawire.core.types import ClientOrderId
 from deltawire.engine.agreement import AGREE_WITHIN_S, Agreement, difference, until
 from deltawire.engine.desk import Desk
@@ -26,6 +27,7 @@ from deltawire.engine.recorder import Recorder
 from deltawire.engine.recovery import Recovered, rebuild
 from deltawire.engine.safety import Safety
 from deltawire.engine.stall import Stall
+from deltawire.engine.story import tell_story
 from deltawire.engine.timing import Timing
 from deltawire.engine.trader import PairTrader
 from deltawire.engine.watch import Watcher
@@ -266,22 +268,10 @@ class Bot:
     def _on_order_made(self, pair_index: int, out: Outgoing, prepared: PreparedOrder) -> None:
         self._orders.made(self.traders[pair_index], out, prepared)
 
-    def _on_trade_closed(self, closed: TradeClosed) -> None:
+    def _on_trade_closed(self, closed: TradeClosed, trade: Trade) -> None:
         self.closed.append(closed)
         self.gate.count_result(closed.pnl_e8)
-        self._log.info(
-            "trade.closed",
-            trade_id=closed.trade_id,
-            outcome=closed.outcome,
-            detected_bps=_bps(closed.entry_detected_spread_rate_e8),
-            executed_bps=_bps(closed.entry_executed_spread_rate_e8),
-            exit_detected_bps=_bps(closed.exit_detected_spread_rate_e8),
-            exit_executed_bps=_bps(closed.exit_executed_spread_rate_e8),
-            fees_usd=closed.fees_e8 / 1e8,
-            pnl_usd=closed.pnl_e8 / 1e8,
-            unhedged_ms=closed.unhedged_ns_max / 1e6,
-            held_s=(closed.closed_unix_ns - closed.opened_unix_ns) / 1e9,
-        )
+        tell_story(self._log, closed, trade, self._orders.stamps_of)
 
     # ---- start -------------------------------------------------------------------------------------------------
 
@@ -390,7 +380,3 @@ _REMEDY = (
     ". Close the difference at the venue, or start with the journal that opened it; the bot does not trade on a "
     "position it cannot account for"
 )
-
-
-def _bps(rate_e8: int | None) -> float | None:
-    return None if rate_e8 is None else rate_e8 / 1e4

@@ -241,7 +241,7 @@ class Dealer:
             closed_unix_ns=self._desk.clock.unix_ns(),
         )
         self._desk.recorder.later(closed)
-        self._desk.on_trade_closed(closed)
+        self._desk.on_trade_closed(closed, trade)
 
     def _ask_for_overdue_news(self, trade: Trade, now_ns: int) -> None:
         for order in trade.unfinished:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deltawire.core.limits import Gate
+from deltawire.core.trade import Trade
 from deltawire.core.types import ClientOrderId, OrderRequest
 from deltawire.engine.gateway import Gateway, Outgoing
 from deltawire.engine.ids import IdMaker
@@ -24,7 +25,7 @@ class Desk:
     on_order_made: Callable[[int, Outgoing, PreparedOrder], None]
     on_doubt: Callable[[ClientOrderId], None]  # asks for the order to be read
     on_filled: Callable[[OrderRequest, int], None]  # size newly filled, counted once
-    on_trade_closed: Callable[[TradeClosed], None]
+    on_trade_closed: Callable[[TradeClosed, Trade], None]  # its record, and the trade itself
     open_pairs: Callable[[], int]
     inventory_e8: Callable[[str], int]  # notional held on a venue, unsigned, all pairs together
     is_frozen: Callable[[], bool]  # True: news is counted and no step is taken

@@ -53,6 +53,11 @@ class Orders:
             self._log.warning("order.in_doubt", client_id=client_id, venue=order.doubtful.venue.name)
             self.resolver.resolve(order.doubtful)
 
+    def stamps_of(self, client_id: ClientOrderId) -> OrderStamps | None:
+        """Return when what happened to an order, or None for one this process did not send."""
+        order = self.registry.get(client_id)
+        return None if order is None else order.stamps
+
     def inherit(self, trader: PairTrader, trade: Trade, remains: Remains, venues: Mapping[str, Venue]) -> None:
         """Know the orders of a trade that an earlier run left open; its doubtful ones are read from the venues."""
         # On record, or the news that settles them could not be told from news of an order that never left.
