@@ -58,7 +58,7 @@ def in_source() -> tuple[dict[str, Use], list[str]]:
     events: dict[str, Use] = {}
     unknown: list[str] = []
     for path in sorted(SOURCE.rglob("*.py")):
-        reader = _Reader(path)
+        reader = Reader(ast.parse(path.read_text()))
         for names, levels, fields, line in reader.calls():
             place = f"{path.relative_to(ROOT)}:{line}"
             if not names and path != PASSED_ON:
@@ -74,11 +74,11 @@ def in_source() -> tuple[dict[str, Use], list[str]]:
     return events, unknown
 
 
-class _Reader:
-    """Finds the log calls of one file."""
+class Reader:
+    """Finds the log calls of one module."""
 
-    def __init__(self, path: Path) -> None:
-        self._tree = ast.parse(path.read_text())
+    def __init__(self, tree: ast.Module) -> None:
+        self._tree = tree
         self._constants = _constants_of(self._tree) | _imported(self._tree)
 
     def calls(self) -> Iterator[tuple[list[str], set[str], set[str], int]]:
@@ -86,7 +86,9 @@ class _Reader:
         aliases = self._aliases()
         for node in ast.walk(self._tree):
             match node:
-                case ast.Call(func=ast.Name(id="Entry"), args=[_, ast.Attribute(attr=level), event, ast.Dict(keys=keys)]):
+                case ast.Call(
+                    func=ast.Name(id="Entry"), args=[_, ast.Attribute(attr=level), event, ast.Dict(keys=keys)]
+                ):
                     names = self._names(event)  # none: an entry made anew from another
                     if names:
                         fields = {str(key.value) for key in keys if isinstance(key, ast.Constant)}
@@ -94,8 +96,8 @@ class _Reader:
                 case ast.Call(func=ast.Attribute(value=owner, attr=level)) if level in LEVELS and _is_log(owner):
                     yield self._names(node.args[0]), {level}, _fields(node), node.lineno
                 case ast.Call(func=ast.Attribute(value=ast.Name(id="_LOG"), attr=level), args=[text, *_]):
-                    message = text.value if isinstance(text, ast.Constant) else ""
-                    name = message.split(" ")[0]
+                    message = str(text.value) if isinstance(text, ast.Constant) else ""
+                    name = message.partition(" ")[0]
                     fields = set(field_names(message)) | ({"exception"} if level == "exception" else set())
                     yield [name] if name else [], {"error" if level == "exception" else level}, fields, node.lineno
                 case ast.Call(func=ast.Name(id=name)) if name in aliases:
@@ -173,7 +175,7 @@ def on_page(text: str) -> dict[str, Row]:
 def renewed(text: str, events: dict[str, Use]) -> str:
     """Return the page with its tables made anew; what stands before the first of them stays as it is."""
     known = on_page(text)
-    head = text.split("\n## ")[0].rstrip()
+    head = text.partition("\n## ")[0].rstrip()
     groups: dict[str, list[str]] = {}
     for name in sorted(events):
         groups.setdefault(name.split(".")[0], []).append(name)

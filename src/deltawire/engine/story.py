@@ -59,9 +59,7 @@ def _count(trade: Trade, purpose: Purpose) -> int:
     return sum(order.request.purpose is purpose for order in trade.orders.values())
 
 
-def _latency_ms(
-    trade: Trade, stamps_of: Callable[[ClientOrderId], OrderStamps | None]
-) -> dict[str, float]:
+def _latency_ms(trade: Trade, stamps_of: Callable[[ClientOrderId], OrderStamps | None]) -> dict[str, float]:
     """Return venue: decision to answer of the slowest order it answered."""
     slowest: dict[str, float] = {}
     for client_id, order in trade.orders.items():

@@ -20,6 +20,8 @@ from typing import Any, Protocol, Self
 from deltawire.core.secret import Secret
 from deltawire.observe.latency import CONNECTION_EVENT, connection_words, latency_fields, latency_line
 from deltawire.observe.latency import EVENT as ORDER_LATENCY
+from deltawire.observe.story import EVENT as TRADE_CLOSED
+from deltawire.observe.story import trade_line
 from deltawire.venues.contract import Clock
 
 ENTRIES_MAX = 20_000  # some ten seconds of the busiest logging while an output is stuck; about 10 MB
@@ -224,6 +226,8 @@ def human_line(entry: Entry) -> str:
     level = f" {entry.level.name}" if entry.level >= Level.WARNING else ""
     if entry.event == ORDER_LATENCY:
         return f"{when}{level} {latency_line(entry.fields['venue'], entry.fields['stamps'])}"
+    if entry.event == TRADE_CLOSED:
+        return f"{when}{level} {trade_line(entry.fields)}"
     event, fields = entry.event, entry.fields
     if event == CONNECTION_EVENT:  # in the form users of the earlier bot look for
         event, fields = "connection", connection_words(fields)

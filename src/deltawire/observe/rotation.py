@@ -20,7 +20,7 @@ class RotatingFile:
 
     def write(self, data: bytes, /) -> None:
         """Append whole lines; a batch is never torn between two files."""
-        file = self._file if self._is_in_place() else self._reopened()
+        file = self._in_place() or self._reopened()
         size = os.fstat(file.fileno()).st_size
         if size and size + len(data) > self._bytes_max:
             file = self._rotated()
@@ -42,13 +42,13 @@ class RotatingFile:
     def _open(self) -> BinaryIO:
         return self._path.open("ab")
 
-    def _is_in_place(self) -> bool:
-        if self._file is None:
-            return False
+    def _in_place(self) -> BinaryIO | None:
+        """Return the open file while it is the one that the path names."""
         try:
-            return os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
+            same = self._file is not None and os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
         except FileNotFoundError:
-            return False
+            same = False
+        return self._file if same else None
 
     def _reopened(self) -> BinaryIO:
         self.close()
