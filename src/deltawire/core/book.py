@@ -3,10 +3,8 @@
 Levels are (price_e8, size_e8), best first. An invalid book answers nothing until its next snapshot (I10).
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from deltawire.core.money import notional_e8
 from deltawire.core.types import Side
@@ -52,14 +50,14 @@ class Book:
 
         Two levels at one price leave the book invalid: nobody can say what stands there.
         """
-        self.bids[:] = sorted((level for level in bids if level[1] > 0), reverse=True)
-        self.asks[:] = sorted(level for level in asks if level[1] > 0)
         self.seq = seq
         self.updates += 1
-        for levels in (self.bids, self.asks):
-            if any(better[0] == worse[0] for better, worse in pairwise(levels)):
-                self.invalidate("two levels at one price")
-                return
+        for levels, told, descending in ((self.bids, bids, True), (self.asks, asks, False)):
+            levels[:] = [level for level in told if level[1] > 0]
+            levels.sort(reverse=descending)
+        if _is_doubled(self.bids) or _is_doubled(self.asks):
+            self.invalidate("two levels at one price")
+            return
         self._settle()
 
     def apply(self, bids: Iterable[Level], asks: Iterable[Level], seq: int) -> None:
@@ -69,29 +67,40 @@ class Book:
         """
         if not self.valid:
             return
-        for price_e8, size_e8 in bids:
-            _set_level(self.bids, price_e8, size_e8, descending=True)
-        for price_e8, size_e8 in asks:
-            _set_level(self.asks, price_e8, size_e8, descending=False)
+        _set_levels(self.bids, bids, descending=True)
+        _set_levels(self.asks, asks, descending=False)
         self.seq = seq
         self.updates += 1
         self._settle()
 
     def set_top(self, bid: Level | None, ask: Level | None, seq: int) -> None:
-        """Apply a best-bid/offer message newer than the book: what lies inside the new top is gone."""
+        """Apply a best-bid/offer message newer than the book: what lies inside the new top is gone.
+
+        The frame that comes most often. Mostly a price stays or gets better, which needs no search.
+        """
         if not self.valid:
             return
+        bids, asks = self.bids, self.asks
         if bid is None:
-            self.bids.clear()
+            bids.clear()
+        elif not bids or bid[0] > bids[0][0]:
+            bids.insert(0, bid)
+        elif bid[0] == bids[0][0]:
+            bids[0] = bid
         else:
-            _trim_to_top(self.bids, bid, descending=True)
+            _cut_to_top(bids, bid, descending=True)
         if ask is None:
-            self.asks.clear()
+            asks.clear()
+        elif not asks or ask[0] < asks[0][0]:
+            asks.insert(0, ask)
+        elif ask[0] == asks[0][0]:
+            asks[0] = ask
         else:
-            _trim_to_top(self.asks, ask, descending=False)
+            _cut_to_top(asks, ask, descending=False)
         self.seq = seq
         self.updates += 1
-        self._settle()
+        if bids and asks and bids[0][0] >= asks[0][0]:
+            self._settle()
 
     @property
     def two_sided(self) -> bool:
@@ -121,22 +130,45 @@ class Book:
         self.why_invalid = ""
 
 
-def _set_level(levels: list[Level], price_e8: int, size_e8: int, *, descending: bool) -> None:
-    at = _index(levels, price_e8, descending=descending)
-    found = at < len(levels) and levels[at][0] == price_e8
-    if size_e8 > 0:
-        levels[at : at + found] = [(price_e8, size_e8)]
-    elif found:
-        del levels[at]
+def _is_doubled(levels: list[Level]) -> bool:
+    before_e8 = -1
+    for level in levels:
+        if level[0] == before_e8:
+            return True
+        before_e8 = level[0]
+    return False
 
 
-def _trim_to_top(levels: list[Level], top: Level, *, descending: bool) -> None:
+def _set_levels(levels: list[Level], changes: Iterable[Level], *, descending: bool) -> None:
+    at = 0  # where the change before was: changes come best first, so the next is often right there
+    for change in changes:
+        price_e8 = change[0]
+        if at >= len(levels) or levels[at][0] != price_e8:
+            at = _index(levels, price_e8, descending=descending)
+        if at < len(levels) and levels[at][0] == price_e8:
+            if change[1] > 0:
+                levels[at] = change
+                at += 1
+            else:
+                del levels[at]
+        elif change[1] > 0:
+            levels.insert(at, change)
+            at += 1
+
+
+def _cut_to_top(levels: list[Level], top: Level, *, descending: bool) -> None:
     at = _index(levels, top[0], descending=descending)
     found = at < len(levels) and levels[at][0] == top[0]
     levels[: at + found] = [top]
 
 
 def _index(levels: list[Level], price_e8: int, *, descending: bool) -> int:
-    if descending:
-        return bisect_left(levels, -price_e8, key=lambda level: -level[0])
-    return bisect_left(levels, price_e8, key=lambda level: level[0])
+    """Return where the price stands or would stand. bisect with a key costs three times this on a book of 15."""
+    low, high = 0, len(levels)
+    while low < high:
+        middle = (low + high) // 2
+        if levels[middle][0] > price_e8 if descending else levels[middle][0] < price_e8:
+            low = middle + 1
+        else:
+            high = middle
+    return low

@@ -120,10 +120,15 @@ def best_opening(rules: PairRules, books: tuple[Book, Book], size_max_e8: int) -
     """
     best: Opportunity | None = None
     one, other = books
-    if one.asks and other.bids and spread_rate_e8(one.asks[0][0], other.bids[0][0]) >= rules.needed_e8:
-        best = _largest(rules, books, 0, size_max_e8)
-    if other.asks and one.bids and spread_rate_e8(other.asks[0][0], one.bids[0][0]) >= rules.needed_e8:
-        found = _largest(rules, books, 1, size_max_e8)
+    needed_e8 = rules.needed_e8
+    for buy_leg, asks, bids in ((0, one.asks, other.bids), (1, other.asks, one.bids)):
+        if not asks or not bids:
+            continue
+        ask_e8, bid_e8 = asks[0][0], bids[0][0]
+        # spread_rate_e8 of the two under what is needed, without its division; most frames do not cross at all.
+        if (bid_e8 <= ask_e8 and needed_e8 > 0) or (bid_e8 - ask_e8) * 2 * E8 < needed_e8 * (bid_e8 + ask_e8):
+            continue
+        found = _largest(rules, books, buy_leg, size_max_e8)
         if found is not None and (best is None or found.edge_e8 > best.edge_e8):
             best = found
     return best

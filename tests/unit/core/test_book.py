@@ -101,3 +101,40 @@ def test_a_book_counts_how_often_it_was_lost_and_not_how_often_that_was_said():
     book.replace([(99, 1)], [(101, 1)], seq=2)
     book.invalidate("sequence gap")
     assert book.breaks == 2
+
+
+@given(levels, levels, st.dictionaries(st.integers(1, 50), st.integers(0, 5), max_size=15))
+def test_a_change_of_many_levels_equals_its_levels_one_by_one(bids, asks, changes):
+    """Best first, as the venue sends them, and in any other order."""
+    ways = []
+    for order in (sorted(changes.items()), sorted(changes.items(), reverse=True), list(changes.items())):
+        book = _book(list(bids.items()), [(price + 1000, size) for price, size in asks.items()])
+        book.apply(order, [(price + 1000, size) for price, size in order], 2)
+        ways.append((book.bids, book.asks))
+    kept_bids = {price: size for price, size in {**bids, **changes}.items() if size}
+    kept_asks = {price + 1000: size for price, size in {**asks, **changes}.items() if size}
+    assert ways == [(sorted(kept_bids.items(), reverse=True), sorted(kept_asks.items()))] * 3
+
+
+@given(levels, st.lists(st.none() | st.tuples(st.integers(1, 50), st.integers(1, 5)), max_size=20))
+def test_a_run_of_tops_leaves_what_lies_behind_each(start, tops):
+    """Against plain dictionaries: all better than the top goes, the top's size counts, the rest stays."""
+    bids = {price: size for price, size in start.items() if size}
+    asks = {1000 - price: size for price, size in start.items() if size}
+    book = _book(list(bids.items()), list(asks.items()))
+    for seq, top in enumerate(tops, start=2):
+        book.set_top(top, None if top is None else (1000 - top[0], top[1]), seq)
+        worst = top[0] if top is not None else 0
+        bids = {price: size for price, size in bids.items() if price < worst}
+        asks = {price: size for price, size in asks.items() if price > 1000 - worst}
+        if top is not None:
+            bids[top[0]], asks[1000 - top[0]] = top[1], top[1]
+        assert book.bids == sorted(bids.items(), reverse=True)
+        assert book.asks == sorted(asks.items())
+
+
+def test_a_top_that_crosses_the_other_side_leaves_no_book():
+    book = _book([(98, 1)], [(101, 1)])
+    book.set_top((101, 1), (101, 1), seq=2)
+    assert not book.valid
+    assert "crossed" in book.why_invalid

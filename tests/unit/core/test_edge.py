@@ -96,3 +96,21 @@ def test_a_cap_lies_on_the_tick():
     coarse = replace(PARADEX, price_tick_e8=10 * E8)
     assert slipped(coarse, Side.BUY, parse_e8("60009"), 0) == 60_000 * E8
     assert slipped(coarse, Side.SELL, parse_e8("60001"), 0) == 60_010 * E8
+
+
+@given(
+    st.integers(-100, 100),
+    st.integers(-400_000, 400_000),
+    st.integers(-400_000, 400_000),
+)
+def test_an_opening_is_found_where_the_whole_size_pays_whatever_the_sign_of_what_is_needed(bps, edge_e8, exit_e8):
+    """The first look at a frame spares the division: it must not turn an opening away, nor let one through."""
+    asked = rules(entry_edge_e8=edge_e8, exit_spread_e8=exit_e8)
+    pays = []
+    for buy_leg in (0, 1):
+        found = opening(asked, books(bps), buy_leg, SIZE_E8)
+        assert found is not None
+        if found.edge_e8 >= edge_e8:
+            pays.append(found)
+    best = best_opening(asked, books(bps), SIZE_E8)
+    assert best == (max(pays, key=lambda one: one.edge_e8) if pays else None)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from deltawire.core.book import Book
-from deltawire.core.money import parse_e8
+from deltawire.core.money import E8, parse_e8
 from deltawire.core.secret import Secret
 from deltawire.venues.contract import DecodeError
 from deltawire.venues.vest import levels, wire, ws
@@ -173,3 +173,17 @@ def test_the_simulators_frames_read_back():
 def test_a_client_frame_outside_the_contract_is_a_decode_error(raw):
     with pytest.raises(DecodeError):
         ws.read_command(raw)
+
+
+def test_a_depth_frame_reads_the_same_whatever_the_order_of_its_keys():
+    data = b'{"bids":[["100.5","1"],["100","2"]],"asks":[["101","3"]]}'
+    first = ws.FrameReader().read(b'{"channel":"BTC-PERP@depth","data":' + data + b"}")
+    last = ws.FrameReader().read(memoryview(b'{"data":' + data + b',"channel":"BTC-PERP@depth"}'))
+    assert first == last == ws.Depth("BTC-PERP", [(10_050_000_000, E8), (100 * E8, 2 * E8)], [(101 * E8, 3 * E8)])
+
+
+def test_a_frame_that_only_mentions_depth_is_none():
+    assert isinstance(ws.FrameReader().read(b'{"id":1,"msg":"no @depth","code":7}'), ws.ErrorFrame)
+    assert isinstance(
+        ws.FrameReader().read(b'{"x":"@depth","channel":"other","data":{"bids":[],"asks":[]}}'), ws.Unknown
+    )

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from deltawire.core.book import Book
+from deltawire.core.book import Book, Level
 from deltawire.venues.contract import MARKET_DATA, Clock, DecodeError, EventLog, Refused, VenueSink
 from deltawire.venues.paradex import rpc, sbe, wire_public
 from deltawire.venues.paradex.facts import Facts
@@ -45,7 +45,9 @@ class Track:
 
     book: Book
     seq: int = -1  # of the last snapshot or delta taken; -1: waiting for a snapshot
-    bbo: Bbo | None = None  # the newest one
+    top_seq: int = -1  # of the newest bbo, which top_bid and top_ask are
+    top_bid: Level | None = None
+    top_ask: Level | None = None
     subscribed_mono_ns: int = 0
     due_mono_ns: int = 0  # when to subscribe again if there is still no snapshot
     behind_since_mono_ns: int = 0  # bbo is ahead, and no book frame has come since then; 0 when it is not
@@ -158,19 +160,29 @@ class MarketFeed:
 
     def on_binary(self, payload: memoryview, received_mono_ns: int) -> None:
         try:
-            self.read(payload, received_mono_ns)
+            if not self.read_top(payload, received_mono_ns):
+                self.read_rest(payload, received_mono_ns)
         except DecodeError as e:
             self.lose_frame(str(e))
 
-    def read(self, payload: memoryview, received_mono_ns: int) -> None:
-        """Take one SBE frame. Raises DecodeError."""
+    def read_rest(self, payload: memoryview, received_mono_ns: int) -> None:
+        """Take one SBE frame that is no bbo. Raises DecodeError."""
         template = sbe.template_of(payload)
-        if template == sbe.BBO:
-            self._on_bbo(sbe.decode_bbo(payload), received_mono_ns)
-        elif template == sbe.BOOK:
+        if template == sbe.BOOK:
             self._on_book(sbe.decode_book(payload), received_mono_ns)
         else:
             self._on_other(template, payload, received_mono_ns)
+
+    def read_top(self, payload: memoryview, received_mono_ns: int) -> bool:
+        """Take one SBE frame if it is a bbo; returns False for any other. Raises DecodeError."""
+        top = sbe.read_bbo(payload)
+        if top is None:
+            return False
+        venue_unix_ns, seq, bid, ask, market = top
+        track = self._tracks.get(market)
+        if track is not None and seq > track.top_seq:
+            self._on_top(track, seq, bid, ask, venue_unix_ns, received_mono_ns)
+        return True
 
     def _on_other(self, template: int, payload: memoryview, received_mono_ns: int) -> None:
         record = sbe.decode(payload)
@@ -184,7 +196,9 @@ class MarketFeed:
     def take(self, record: wire_public.Public, received_mono_ns: int) -> None:
         """Take one record. Raises DecodeError for one that no book can hold."""
         if isinstance(record, Bbo):
-            self._on_bbo(record, received_mono_ns)
+            track = self._tracks.get(record.market)
+            if track is not None and record.seq > track.top_seq:
+                self._on_top(track, record.seq, record.bid, record.ask, record.venue_unix_ns, received_mono_ns)
         elif isinstance(record, BookUpdate):
             self._on_book(record, received_mono_ns)
         elif isinstance(record, MarketSummary):
@@ -194,18 +208,16 @@ class MarketFeed:
 
     # ---- frames
 
-    def _on_bbo(self, bbo: Bbo, received_mono_ns: int) -> None:
-        track = self._tracks.get(bbo.market)
-        if track is None or (track.bbo is not None and bbo.seq <= track.bbo.seq):
-            return
-        track.bbo = bbo
-        book = track.book
-        if track.seq < 0 or bbo.seq <= track.seq:
+    def _on_top(
+        self, track: Track, seq: int, bid: Level | None, ask: Level | None, venue_unix_ns: int, received_mono_ns: int
+    ) -> None:
+        track.top_seq, track.top_bid, track.top_ask = seq, bid, ask
+        if track.seq < 0 or seq <= track.seq:
             return
         if not track.behind_since_mono_ns:
             track.behind_since_mono_ns = received_mono_ns
-        book.set_top(bbo.bid, bbo.ask, bbo.seq)
-        self._changed(track, bbo.venue_unix_ns, received_mono_ns)
+        track.book.set_top(bid, ask, seq)
+        self._changed(track, venue_unix_ns, received_mono_ns)
 
     def _on_book(self, update: BookUpdate, received_mono_ns: int) -> None:
         track = self._tracks.get(update.market)
@@ -225,27 +237,25 @@ class MarketFeed:
                 self._resync(track, f"sequence gap: {update.seq} after {track.seq}")
                 return
             self._apply(track, update)
-        ahead = track.bbo is not None and track.bbo.seq > track.seq
-        track.behind_since_mono_ns = received_mono_ns if ahead else 0
+        track.behind_since_mono_ns = received_mono_ns if track.top_seq > track.seq else 0
         self._changed(track, update.venue_unix_ns, received_mono_ns)
 
     def _replace(self, track: Track, update: BookUpdate) -> None:
         track.book.replace(update.bids, update.asks, update.seq)
         track.seq = update.seq
-        bbo = track.bbo
-        if bbo is not None and bbo.seq > update.seq:
-            track.book.set_top(bbo.bid, bbo.ask, bbo.seq)
+        if track.top_seq > update.seq:
+            track.book.set_top(track.top_bid, track.top_ask, track.top_seq)
 
     def _apply(self, track: Track, update: BookUpdate) -> None:
         track.seq = update.seq
-        bbo = track.bbo
-        if bbo is None or bbo.seq <= update.seq:
+        if track.top_seq <= update.seq:
             track.book.apply(update.bids, update.asks, update.seq)
             return
         # The delta is older than the top we show: at the bbo's sequence nothing better than that top exists.
-        bids = [level for level in update.bids if bbo.bid is not None and level[0] < bbo.bid[0]]
-        asks = [level for level in update.asks if bbo.ask is not None and level[0] > bbo.ask[0]]
-        track.book.apply(bids, asks, bbo.seq)
+        bid, ask = track.top_bid, track.top_ask
+        bids = [level for level in update.bids if bid is not None and level[0] < bid[0]]
+        asks = [level for level in update.asks if ask is not None and level[0] > ask[0]]
+        track.book.apply(bids, asks, track.top_seq)
 
     def _changed(self, track: Track, venue_unix_ns: int, received_mono_ns: int) -> None:
         assert self._sink is not None
@@ -349,4 +359,6 @@ class MarketFeed:
 
 
 def _forget(track: Track) -> None:
-    track.seq, track.bbo, track.behind_since_mono_ns = -1, None, 0
+    track.seq = track.top_seq = -1
+    track.top_bid = track.top_ask = None
+    track.behind_since_mono_ns = 0

@@ -73,10 +73,12 @@ class Line:
 
     def on_binary(self, payload: memoryview, received_mono_ns: int) -> None:
         try:
+            if self._lines.feed.read_top(payload, received_mono_ns):
+                return
             if sbe.template_of(payload) == sbe.BOOK:
                 self._lines.on_book(self, sbe.decode_book(payload), received_mono_ns)
             else:
-                self._lines.feed.read(payload, received_mono_ns)
+                self._lines.feed.read_rest(payload, received_mono_ns)
         except DecodeError as e:
             self._lines.on_lost_frame(self, str(e))
 

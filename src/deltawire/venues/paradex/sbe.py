@@ -1,7 +1,7 @@
 """Paradex SBE frames, schema 1:2: bytes to records and back. Sans-I/O; adapter and simulator share it.
 
 Reads by block length, so that 1:0 to 1:3 and both layouts of 1:2 decode. Skips templates it does not model (6, 41 and
-unknown ones). A BBO frame is one unpack, 0.9 us with its record. The other templates are tables in `sbe_layout`.
+unknown ones). A BBO frame is one unpack of the frame in place. The other templates are tables in `sbe_layout`.
 
 Source: Paradex protocol reference, section 9, state of October 2026. Vectors: tests/vectors/paradex/.
 """
@@ -59,23 +59,39 @@ def decode(frame: Frame) -> Record | Skipped:
     return Skipped(template_id) if message is None else _decode_table(message, frame)
 
 
-def decode_bbo(frame: Frame) -> Bbo:
-    """Read a frame known to be template 2."""
+def read_bbo(frame: Frame) -> tuple[int, int, Level | None, Level | None, str] | None:
+    """Return the fields of Bbo, in its order, without the record; None for a frame of another template.
+
+    For whoever takes every frame and does not know what it is: nearly all are BBO, and the record is a third of the
+    cost of reading one.
+    """
     try:
-        block, _, schema, _, ts, seq, bid, bid_size, ask, ask_size, chars = _BBO.unpack_from(frame)
+        block, template_id, schema, _, ts, seq, bid, bid_size, ask, ask_size, chars = _BBO.unpack_from(frame)
+        if template_id != BBO:
+            return None
         if block != _BBO_BLOCK:  # longer in some future version: the market stands behind the rest
             _check_block(frame, block, _BBO_BLOCK)
             chars = frame[8 + block]
         end = 9 + block + chars
         market = str(frame[9 + block : end], "utf-8")
     except (struct.error, IndexError, UnicodeDecodeError) as e:
+        if template_of(frame) != BBO:  # one that is shorter than a BBO frame
+            return None
         raise DecodeError(f"unreadable BBO frame of {len(frame)} bytes") from e
     if schema != SCHEMA_ID or len(frame) < end:
         raise DecodeError(f"BBO frame of {len(frame)} bytes is cut or of schema {schema}")
     # Refuse what no book can hold, for it would be traded on; calls are spared when both sides are there.
     if bid > 0 and ask > 0 and bid_size >= 0 and ask_size >= 0:
-        return Bbo(ts * 1000, seq, (bid, bid_size), (ask, ask_size), market)
-    return Bbo(ts * 1000, seq, _side_of_top(bid, bid_size), _side_of_top(ask, ask_size), market)
+        return ts * 1000, seq, (bid, bid_size), (ask, ask_size), market
+    return ts * 1000, seq, _side_of_top(bid, bid_size), _side_of_top(ask, ask_size), market
+
+
+def decode_bbo(frame: Frame) -> Bbo:
+    """Read a frame known to be template 2."""
+    fields = read_bbo(frame)
+    if fields is None:
+        raise DecodeError(f"template {template_of(frame)}, expected {BBO}")
+    return Bbo(*fields)
 
 
 def decode_book(frame: Frame) -> BookUpdate:
@@ -83,12 +99,7 @@ def decode_book(frame: Frame) -> BookUpdate:
     try:
         block, _, schema, _ = _HEADER.unpack_from(frame)
         _check_block(frame, block, _BOOK_BLOCK)
-        (
-            ts,
-            seq,
-            kind,
-            *best,
-        ) = _BOOK.unpack_from(frame, 8)
+        ts, seq, kind, bid, bid_size, ask, ask_size, spread, *api = _BOOK.unpack_from(frame, 8)
         bids, at = _levels(frame, 8 + block)
         asks, at = _levels(frame, at)
         market = StringReader(frame, at).required()
@@ -96,19 +107,21 @@ def decode_book(frame: Frame) -> BookUpdate:
         raise DecodeError(f"unreadable book frame of {len(frame)} bytes") from e
     if schema != SCHEMA_ID or kind > 1:
         raise DecodeError(f"book frame of schema {schema}, kind {kind}")
-    spread = best[4]
+    is_snapshot = kind == 0
+    if bid == ask == spread == api[0] == api[2] == NULL_INT64:  # as outside the interactive feed
+        return BookUpdate(ts * 1000, seq, is_snapshot, bids, asks, market)
     return BookUpdate(
         ts * 1000,
         seq,
-        kind == 0,
+        is_snapshot,
         bids,
         asks,
         market,
-        _optional_level(best[0], best[1]),
-        _optional_level(best[2], best[3]),
+        _optional_level(bid, bid_size),
+        _optional_level(ask, ask_size),
         None if spread == NULL_INT64 else spread,
-        _optional_level(best[5], best[6]),
-        _optional_level(best[7], best[8]),
+        _optional_level(api[0], api[1]),
+        _optional_level(api[2], api[3]),
     )
 
 

@@ -142,12 +142,18 @@ class _Envelope(msgspec.Struct):
     msg: str | None = None
 
 
+class _DepthFrame(msgspec.Struct):
+    channel: str
+    data: WireBook
+
+
 class _PrivateEvent(msgspec.Struct):
     event: str
     args: msgspec.Raw
 
 
 _envelopes = msgspec.json.Decoder(_Envelope)
+_depth_frames = msgspec.json.Decoder(_DepthFrame)
 _books = msgspec.json.Decoder(WireBook)
 _loose_books = msgspec.json.Decoder(LooseBook)
 _tickers = msgspec.json.Decoder(list[wire.Ticker])
@@ -157,6 +163,11 @@ _private_events = msgspec.json.Decoder(_PrivateEvent)
 _order_events = msgspec.json.Decoder(wire.OrderEvent)
 _lp_events = msgspec.json.Decoder(wire.LpEvent)
 _transfer_events = msgspec.json.Decoder(wire.TransferEvent)
+
+
+_DEPTH = "@depth"
+_DEPTH_MARK = b'@depth"'
+_MARK_WITHIN = 48  # the venue writes the channel first, and no symbol is longer than its 30 characters
 
 
 class FrameReader:
@@ -169,6 +180,10 @@ class FrameReader:
 
     def read(self, payload: bytes | memoryview) -> Frame:
         """Decode one text frame. Raises DecodeError, and nothing else, for what breaks the contract."""
+        if _DEPTH_MARK in bytes(payload[:_MARK_WITHIN]):
+            found = self._plain_depth(payload)
+            if found is not None:
+                return found
         try:
             envelope = _envelopes.decode(payload)
         except msgspec.ValidationError:
@@ -195,6 +210,16 @@ class FrameReader:
         if channel == TICKERS:
             return TickersSeen(_decode(_tickers, data, channel))
         return Unknown("channel")
+
+    def _plain_depth(self, payload: bytes | memoryview) -> Depth | None:
+        """Decode a depth picture of the promised shape in one pass; None: it has another, read it the long way."""
+        try:
+            frame = _depth_frames.decode(payload)
+        except (ValueError, RecursionError):
+            return None
+        if not frame.channel.endswith(_DEPTH):
+            return None
+        return Depth(frame.channel[: -len(_DEPTH)], *self._levels.read(frame.data))
 
     def _depth(self, symbol: str, data: msgspec.Raw) -> Depth:
         try:
