@@ -1,124 +1,242 @@
-"""The bot's own time: from the market frame handed to us by the socket to both orders handed to the sockets.
+"""Wire to wire, as the venue sees it: the frame of a price step written, the order that answers it read.
 
-The real bot, live, against both simulated venues in another process over TLS. The market is held wide and narrow in
-turn, so that entries and exits follow each other; every safety is on: limits, journal, intents first. Each sample
-is one trigger, taken from the stamps the bot journals for every order. With two CPUs or more, bot and venues have one
-each: on a shared one the kernel runs the woken venue before the bot's own write call returns, and counts it here.
+Clients take turns against the same simulators, in shuffled blocks, each in a process of its own: the real bot (live,
+both books, both legs, every limit, journal and log), the floor (its loop and sockets, an order made before, sent back
+at each frame; the venues read and refuse it), and, where their environment is there, the official SDK paradex-py and
+ccxt with the bare job of one leg. The simulators fire a step of 40 bps and back by a timer of their own: `idle` once
+the market's stream has been silent for 10 ms, `hot` 2 ms after the last of ten frames. `never-sleep`: the client's loop
+spins instead of waiting. `own` is the bot's part, from its journal: from the frame in its callback to both orders
+handed to the sockets. With two CPUs or more, clients have one and the venues another: on a shared one the kernel runs
+the woken venue before the client's own write call returns. All clients have the one account, one after the other.
 
-Left out: the network and the venues (see connect), the wait for confirmations (one update is enough here).
+Left out: the network, the network card, and the wait for confirmations (one update is enough here). Both venues are one
+process, which reads the Vest order when it has dealt with the Paradex one; the floor's is refused and so dealt with
+sooner, which flatters it by that much in the Vest figures. ccxt is timed from the frame of the book, which comes up to
+50 ms after the best price, and to the head of its HTTPS request.
 """
 
 import asyncio
+import os
+import random
 import tempfile
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
 from deltawire.bench import rig
-from deltawire.bench.figures import Report, figures, machine
-from deltawire.engine.assembly import assemble
-from deltawire.engine.bot import Bot
-from deltawire.engine.clock import SystemClock
-from deltawire.engine.snapshot import status
+from deltawire.bench.figures import Figures, Report, Table, figures, machine
+from deltawire.bench.reaction_join import Step
+from deltawire.bench.reaction_run import Block, Burst, Client, other_clients, own_clients, run_block
+from deltawire.core.latency import presigned
+from deltawire.core.stamps import OrderStamps
 from deltawire.journal.records import OrderIntended, OrderTimed
 from deltawire.journal.segments import read
-from deltawire.net.loop import quiet_gc, run
-from deltawire.observe.log import BufferedLog
+from deltawire.net.loop import run
 
-_WIDE_BPS, _NARROW_BPS = 40, 0
-_ROUND_S = 20.0
-_SIM_YAML = "seed: 1\n" + rig.QUICK_VEST
+# A quarter of the recorded pace: about 50 frames a second of this market. Both venues are one process: checking the
+# signature of the Paradex order would keep it from reading Vest's.
+_SIM_YAML = "seed: 1\nspeed: 0.25\nparadex: {verify_orders: false}\n" + rig.QUICK_VEST
+_VENUES = ("paradex", "vest")
 
 
 @dataclass(frozen=True, slots=True)
 class ReactionSettings:
-    round_trips: int = 100
-    warm_up: int = 5  # round trips thrown away
-    pause_ms: float = 30.0  # between two triggers: each finds an idle machine
+    """Steps are per block; even, so that each block ends flat. A slow client gets fewer, further apart."""
+
+    blocks: int = 3
+    idle_steps: int = 80
+    hot_steps: int = 40
+    slow_idle_steps: int = 16
+    slow_hot_steps: int = 10
+    warm_up: int = 6
+    pause_ms: float = 40.0
+    slow_pause_ms: float = 220.0
+    quiet_ms: int = 10
+    hot_frames: int = 10
+    never_sleep: bool = True  # whether our two clients run a second time with a spinning loop
+    others: bool = True  # whether clients we did not write take part
+    seed: int = 1
+
+    def bursts(self, client: Client) -> list[Burst]:
+        idle, hot, pause_ms = (
+            (self.slow_idle_steps, self.slow_hot_steps, self.slow_pause_ms)
+            if client.is_slow
+            else (self.idle_steps, self.hot_steps, self.pause_ms)
+        )
+        return [
+            Burst("idle", idle, 0, pause_ms, self.quiet_ms),
+            Burst("hot", hot, self.hot_frames, pause_ms, self.quiet_ms),
+        ]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """All blocks together."""
+
+    samples: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    steps: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    ladder: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 def bench_reaction(settings: ReactionSettings | None = None) -> Report:
-    """Run simulators and bot, measure, end both. Raises RuntimeError when a round trip does not happen in time."""
+    """Run simulators and clients, measure, end all. Raises RuntimeError when a client fails or does not end flat."""
     chosen = settings or ReactionSettings()
     with tempfile.TemporaryDirectory(prefix="deltawire-bench-") as name:
-        run(_measure(Path(name), chosen))
-        samples = _samples(Path(name) / "journal", skip=2 * chosen.warm_up)
+        seen, missing = run(_measure(Path(name), chosen))
+    results = {case: figures(taken, "us") for case, taken in sorted(seen.samples.items(), key=_in_order)}
     return Report(
         name="reaction",
         settings={
-            "round_trips": chosen.round_trips,
+            "blocks": chosen.blocks,
+            "steps_idle_and_hot": [chosen.idle_steps, chosen.hot_steps],
             "pause_ms": chosen.pause_ms,
-            "signing": "in the path",
-            "journal": "every intent written before its bytes",
+            "seed": chosen.seed,
+            **seen.versions,
             **machine(),
         },
-        results={case: figures(taken, "us") for case, taken in samples.items()},
-        ratios={},
+        results=results,
+        ratios=_ratios(results),
+        missing=missing,
+        tables=_tables(seen),
     )
 
 
-async def _measure(folder: Path, settings: ReactionSettings) -> None:
+async def _measure(folder: Path, settings: ReactionSettings) -> tuple[_Seen, list[str]]:
+    seen, rng = _Seen(), random.Random(settings.seed)  # noqa: S311  the order of blocks
     async with rig.simulators(folder, _SIM_YAML) as ready, aiohttp.ClientSession() as http:
-        clock = SystemClock()
-        log = BufferedLog(clock, [])
-        config = rig.bot_config(folder, rig.bot_settings(folder, ready))
-        bot = assemble(config, rig.bot_secrets(ready), clock, log)
-        await rig.hold_basis(http, ready, _NARROW_BPS)
-        await bot.start()
-        quiet_gc()
-        for _ in range(settings.warm_up + settings.round_trips):
-            done = len(bot.closed)
-            await rig.hold_basis(http, ready, _WIDE_BPS)
-            await _until(bot, lambda: _pair_state(bot) == "holding", "an entry")
-            await asyncio.sleep(settings.pause_ms / 1e3)
-            await rig.hold_basis(http, ready, _NARROW_BPS)
-            await _until(bot, lambda done=done: len(bot.closed) > done, "an exit")  # type: ignore[misc]  # bound now
-            await asyncio.sleep(settings.pause_ms / 1e3)
-        if not await bot.stop("bench"):
-            raise RuntimeError("the bot did not end flat and agreed: its figures cannot be trusted")
+        await rig.hold_basis(http, ready, 0)
+        cpus = sorted(os.sched_getaffinity(ready["pid"]))
+        own = sorted(os.sched_getaffinity(0))
+        client_cpu = own[0] if own != cpus else None
+        if client_cpu is not None:
+            # We sleep while a step is under way; where the venues are we are in nobody's way.
+            os.sched_setaffinity(0, set(cpus))
+        others, missing = (
+            other_clients(ready) if settings.others else ([], ["paradex-py and ccxt: left out by setting"])
+        )
+        clients = [client for client in own_clients() if settings.never_sleep or not client.never_sleep] + others
+        for number in range(settings.blocks):
+            rng.shuffle(clients)
+            for client in clients:
+                where = folder / f"{number}-{client.label.replace(' ', '-')}"
+                await asyncio.to_thread(where.mkdir)
+                block = await run_block(client, ready, where, client_cpu, settings.warm_up, settings.bursts(client))
+                await asyncio.to_thread(_add, seen, block)
+    return seen, missing
 
 
-def _pair_state(bot: Bot) -> str:
-    return str(status(bot)["pairs"][0]["state"])
+def _add(seen: _Seen, block: Block) -> None:
+    client, said = block.client, block.said
+    if "version" in said:
+        seen.versions[client.name] = said["version"]
+    if not said.get("flat", True):
+        raise RuntimeError(f"the bot did not end flat and agreed (halted: {said['halted'] or 'no'}): no figure counts")
+    timed = timed_orders(block.folder / "journal") if client.name == "deltawire" else []
+    for mode, joined in block.joined.items():
+        way = f"{mode} never-sleep" if client.never_sleep else mode
+        count = seen.steps[client.name, way]
+        count.update(timed=len(joined.steps), unanswered=joined.unanswered, unclear=joined.unclear)
+        for step in joined.steps:
+            for venue, read_ns in step.read_ns.items():
+                seen.samples[f"{client.name} {venue} {way}"].append(read_ns - step.written_ns)
+        for orders in _by_step(timed, joined.steps):
+            _add_own(seen, way, orders)
 
 
-async def _until(bot: Bot, done: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + _ROUND_S
-    while not done():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"no {what} within {_ROUND_S:g} s; halted: {bot.gate.halted or 'no'}")
-        await asyncio.sleep(rig.POLL_S)
+@dataclass(frozen=True, slots=True)
+class TimedOrder:
+    venue: str
+    purpose: str
+    stamps: OrderStamps
 
 
-def _samples(journal: Path, skip: int) -> dict[str, list[int]]:
-    """Join the stamps of both orders of each trigger; repairs and timer closes have no frame behind them."""
-    triggers: dict[tuple[str, str], list[OrderTimed]] = defaultdict(list)
-    of_order: dict[str, OrderIntended] = {}
+def timed_orders(journal: Path) -> list[TimedOrder]:
+    """Return the orders of a journal that a frame had caused, in the order of those frames."""
+    purposes: dict[str, str] = {}
+    found = []
     for _, record in read(journal):
         if isinstance(record, OrderIntended):
-            of_order[record.client_id] = record
+            purposes[record.client_id] = str(record.purpose)
         elif isinstance(record, OrderTimed) and record.stamps.received_mono_ns:
-            intent = of_order[record.client_id]
-            triggers[intent.trade_id, intent.purpose].append(record)
-    samples: dict[str, list[int]] = defaultdict(list)
-    for pair in list(triggers.values())[skip:]:
-        if len(pair) == 2:
-            _add(samples, pair)
-    return dict(samples)
+            purpose = purposes.get(record.client_id, "unknown")
+            found.append(TimedOrder(record.venue, purpose, record.stamps))
+    return sorted(found, key=lambda order: order.stamps.received_mono_ns)
 
 
-def _add(samples: dict[str, list[int]], pair: Iterable[OrderTimed]) -> None:
-    by_venue = {timed.venue: timed.stamps for timed in pair}
-    received_ns = min(stamps.received_mono_ns for stamps in by_venue.values())
-    samples["frame_to_both_written"].append(max(s.written_mono_ns for s in by_venue.values()) - received_ns)
-    samples["frame_to_first_written"].append(min(s.written_mono_ns for s in by_venue.values()) - received_ns)
-    samples["frame_to_decided"].append(min(s.decided_mono_ns for s in by_venue.values()) - received_ns)
-    for venue, stamps in by_venue.items():
-        samples[f"{venue}_signature"].append(stamps.signed_mono_ns - stamps.prepared_mono_ns)
-        samples[f"{venue}_encode"].append(stamps.encoded_mono_ns - stamps.signed_mono_ns)
-    encoded_ns = max(s.encoded_mono_ns for s in by_venue.values())
-    samples["both_encoded_to_both_written"].append(max(s.written_mono_ns for s in by_venue.values()) - encoded_ns)
+def _by_step(timed: Sequence[TimedOrder], steps: Sequence[Step]) -> list[list[TimedOrder]]:
+    """Return the bot's pairs of orders, each with the step it answers."""
+    pairs = []
+    for step in steps:
+        answers = [at for at in timed if step.written_ns <= at.stamps.received_mono_ns < step.until_ns]
+        if len(answers) == len({at.venue for at in answers}) == len(_VENUES):
+            pairs.append(answers)
+    return pairs
+
+
+def _add_own(seen: _Seen, way: str, orders: Sequence[TimedOrder]) -> None:
+    stamps = [order.stamps for order in orders]
+    received_ns = min(at.received_mono_ns for at in stamps)
+    decided_ns = min(at.decided_mono_ns for at in stamps)
+    written = sorted(at.written_mono_ns for at in stamps)
+    add = seen.samples
+    add[f"own frame to both written {way}"].append(written[-1] - received_ns)
+    for order in orders:
+        kind = "ladder" if presigned(order.stamps) else "signed at once"
+        seen.ladder[order.purpose, order.venue].update((kind,))
+    if way != "idle":
+        return
+    add["own: frame to decided"].append(decided_ns - received_ns)
+    add["own: decided to first written"].append(written[0] - decided_ns)
+    add["own: first to both written"].append(written[-1] - written[0])
+    for order in orders:
+        at = order.stamps
+        if not presigned(at):
+            add[f"own: {order.venue} signature"].append(at.signed_mono_ns - at.prepared_mono_ns)
+            add[f"own: {order.venue} encode"].append(at.encoded_mono_ns - at.signed_mono_ns)
+
+
+def _in_order(item: tuple[str, Any]) -> tuple[int, str]:
+    name = item[0]
+    firsts = ("floor paradex", "deltawire paradex", "paradex-py", "ccxt", "floor vest", "deltawire vest", "own frame")
+    return next((at for at, first in enumerate(firsts) if name.startswith(first)), len(firsts)), name
+
+
+def _ratios(results: Mapping[str, Figures]) -> dict[str, float]:
+    ratios = {}
+    for venue in _VENUES:
+        for way in ("idle", "hot", "idle never-sleep", "hot never-sleep"):
+            ours, floor = results.get(f"deltawire {venue} {way}"), results.get(f"floor {venue} {way}")
+            if ours and floor:
+                ratios[f"deltawire/floor {venue} {way} p50"] = ours.p50 / floor.p50
+                ratios[f"deltawire/floor {venue} {way} p99"] = ours.p99 / floor.p99
+    for other in ("paradex-py", "ccxt"):
+        for way in ("idle", "hot"):
+            ours, theirs = results.get(f"deltawire paradex {way}"), results.get(f"{other} paradex {way}")
+            if ours and theirs:
+                ratios[f"deltawire/{other} {way} p50"] = ours.p50 / theirs.p50
+    return ratios
+
+
+def _tables(seen: _Seen) -> tuple[Table, ...]:
+    ladder = Table(
+        "Orders of timed steps, and how many of them were signed ahead",
+        ("purpose", "venue", "orders", "from the ladder", "signed at once"),
+        tuple(
+            (purpose, venue, kinds.total(), kinds["ladder"], kinds["signed at once"])
+            for (purpose, venue), kinds in sorted(seen.ladder.items())
+        ),
+    )
+    steps = Table(
+        "Steps; an unclear one may have been answered by another order than the one read, and does not count",
+        ("client", "mode", "timed", "unanswered", "unclear"),
+        tuple(
+            (client, way, count["timed"], count["unanswered"], count["unclear"])
+            for (client, way), count in sorted(seen.steps.items())
+        ),
+    )
+    return ladder, steps

@@ -59,6 +59,7 @@ class ParadexFile(Section):
     open_orders_max: f.OneTo10000 = _PARADEX.open_orders_max
     news_as_json: f.Flag = _PARADEX.private_as_json  # "private" in a key would look like a secret
     tells_new: f.Flag = _PARADEX.tells_new
+    verify_orders: f.Flag = _PARADEX.verify_orders
     heartbeat_idle_ms: f.CountMs = round(_PARADEX.heartbeat_idle_s * 1_000)
     unsubscribed_max_ms: f.CountMs = round(_PARADEX.unsubscribed_max_s * 1_000)
     release_window: f.Flag = _PARADEX.release is not None
@@ -229,6 +230,7 @@ def _paradex(file: ParadexFile) -> ParadexSimSettings:
         open_orders_max=file.open_orders_max,
         private_as_json=file.news_as_json,
         tells_new=file.tells_new,
+        verify_orders=file.verify_orders,
         heartbeat_idle_s=file.heartbeat_idle_ms / 1_000,
         unsubscribed_max_s=file.unsubscribed_max_ms / 1_000,
         rpi_orders=file.rpi_orders,

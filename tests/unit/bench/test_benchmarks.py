@@ -1,12 +1,16 @@
 """Each benchmark runs, has the cases it promises, and notices a wrong answer. No figure is held to a limit above."""
 
+import asyncio
 import json
+import sys
 
 import pytest
 
 from deltawire.bench import connect
 from deltawire.bench.connect import ConnectSettings, bench_connect
 from deltawire.bench.peer import reply
+from deltawire.bench.reaction import ReactionSettings, bench_reaction
+from deltawire.bench.reaction_run import Client, run_block
 from deltawire.bench.sign import bench_sign
 from deltawire.bench.throughput import bench_throughput
 
@@ -48,3 +52,25 @@ def test_an_answer_to_another_order_stops_the_benchmark():
     connect._check(reply(first_bytes), first)
     with pytest.raises(AssertionError, match="got another's answer"):
         connect._check(reply(first_bytes), second)
+
+
+@pytest.mark.e2e
+def test_reaction_accounts_for_every_step_of_bot_and_floor_and_says_what_is_missing():
+    settings = ReactionSettings(blocks=1, idle_steps=4, hot_steps=2, warm_up=2, never_sleep=False, others=False)
+    report = bench_reaction(settings).as_json()
+    orders, steps = report["tables"]
+    counted = {(client, mode): sum(counts) for client, mode, *counts in steps["rows"]}
+    wanted = {(client, mode): n for client in ("deltawire", "floor") for mode, n in (("idle", 4), ("hot", 2))}
+    assert counted == wanted
+    for name, figures in report["results"].items():
+        assert figures["unit"] == "us", name
+        assert 0 < figures["p50"] <= figures["p99"] <= figures["max"], name
+    assert {venue for _, venue, *_ in orders["rows"]} <= {"paradex", "vest"}
+    assert report["missing"] == ["paradex-py and ccxt: left out by setting"]
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_a_client_that_fails_is_named_with_its_last_words(tmp_path):
+    client = Client("broken", (sys.executable, "-c", "import sys; sys.exit('no such venue')"))
+    with pytest.raises(RuntimeError, match=r"broken failed .* no such venue"):
+        asyncio.run(run_block(client, {"control_url": "http://127.0.0.1:1"}, tmp_path, None, 0, []))
