@@ -128,6 +128,20 @@ def report(config: Config = CONFIG, journal: Journal = None, *, as_json: Json = 
 
 
 @app.command()
+def metrics(
+    config: Config = CONFIG,
+    socket: Socket = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=1024, max=65535, help="Instead of the config's metrics.port.")
+    ] = None,
+) -> None:
+    """Answer Prometheus on this machine with the running bot's figures, until SIGINT or SIGTERM."""
+    from deltawire.cli.metrics import metrics as work
+
+    work(config, socket, port)
+
+
+@app.command()
 def project(
     config: Config = CONFIG,
     journal: Journal = None,

@@ -148,6 +148,8 @@ log:
   level: info                  # debug, info or warning
   max_mb: 50                   # a full file becomes .1, the older ones move up
   keep: 5                      # and so many of them stay
+# metrics:
+#   port: 9464                 # where `deltawire metrics` answers Prometheus, on this machine only
 """)
 
 _ENV = Template("""\

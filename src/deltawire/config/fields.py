@@ -228,6 +228,7 @@ OneTo100 = Annotated[int, _count(1, 100)]
 UpTo10000 = Annotated[int, _count(0, 10_000)]
 OneTo10000 = Annotated[int, _count(1, 10_000)]
 OneTo1000000 = Annotated[int, _count(1, 1_000_000)]
+Port = Annotated[int, _count(1024, 65535)]
 UpTo8 = Annotated[int, _count(0, 8)]
 CountMs = Annotated[int, _count(0, 600_000)]  # whole milliseconds, kept as such
 Seed = Annotated[int, _count(0, 999_999_999)]

@@ -248,6 +248,12 @@ class LogConfig(Section):
     keep: f.OneTo100 = 5  # how many full files stay
 
 
+class MetricsConfig(Section):
+    """Where `deltawire metrics` answers Prometheus, on loopback."""
+
+    port: f.Port | None = None  # left out: no endpoint
+
+
 class GuardianConfig(Section):
     """The second process that closes both legs when the bot is silent."""
 
@@ -266,6 +272,7 @@ class BotConfig(Section):
     control: ControlConfig
     log: LogConfig = LogConfig()
     guardian: GuardianConfig = GuardianConfig()
+    metrics: MetricsConfig = MetricsConfig()
 
     def guardian_view(self) -> Self:
         """Return the settings the guardian closes with: the same pairs and venues, a journal and a log of its own."""

@@ -18,6 +18,7 @@ from deltawire.core.trade import Trade
 from deltawire.core.types import ClientOrderId
 from deltawire.engine.agreement import AGREE_WITHIN_S, Agreement, difference, until
 from deltawire.engine.desk import Desk
+from deltawire.engine.figures import Figures
 from deltawire.engine.gateway import Gateway, Outgoing
 from deltawire.engine.ids import IdMaker
 from deltawire.engine.orders import Orders
@@ -69,13 +70,13 @@ class Bot:
         self.recorder = Recorder(journal, log)
         self.links: dict[str, dict[str, bool]] = {venue.name: {} for venue in venues}
         self.link_ups: Counter[tuple[str, str]] = Counter()  # times a connection came up; one is the start
-        self.closed: list[TradeClosed] = []
+        self.figures = Figures()
         self.state = "starting"
         self.started_mono_ns = clock.mono_ns()
         self._recovered = recovered
         self._ids = IdMaker(run_id)
         self._gateway = Gateway(gate=self.gate, recorder=self.recorder, clock=clock, log=log)
-        self.timing = Timing(recorder=self.recorder, clock=clock, log=log)
+        self.timing = Timing(recorder=self.recorder, clock=clock, log=log, figures=self.figures)
         self._orders = Orders(recorder=self.recorder, timing=self.timing, clock=clock, log=log)
         self.registry, self.resolver = self._orders.registry, self._orders.resolver
         self.agreement = Agreement(
@@ -269,7 +270,7 @@ class Bot:
         self._orders.made(self.traders[pair_index], out, prepared)
 
     def _on_trade_closed(self, closed: TradeClosed, trade: Trade) -> None:
-        self.closed.append(closed)
+        self.figures.trade_closed(closed, trade.orders.values())
         self.gate.count_result(closed.pnl_e8)
         tell_story(self._log, closed, trade, self._orders.stamps_of)
 

@@ -18,6 +18,7 @@ Command = Callable[[], dict[str, Any] | Awaitable[dict[str, Any]]]
 
 REQUEST_BYTES_MAX = 4096  # a command is a word; more is not a client of ours
 READ_TIMEOUT_S = 5.0
+QUIET = ("status", "metrics")  # asked again and again by programs
 
 
 class SocketInUse(Exception):
@@ -67,7 +68,7 @@ class ControlServer:
         except (orjson.JSONDecodeError, KeyError, TypeError):
             known = ", ".join(sorted(self._commands))
             return {"ok": False, "error": f'not a command; send {{"cmd": one of {known}}}'}
-        if name != "status":
+        if name not in QUIET:
             self._log.info("control.command", command=name)
         answer = command()
         return {"ok": True, **(answer if isinstance(answer, dict) else await answer)}

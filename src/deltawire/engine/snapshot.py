@@ -29,11 +29,12 @@ def status(bot: Bot) -> dict[str, Any]:
         "uptime_s": round((now_ns - bot.started_mono_ns) / 1e9, 1),
         "venues": {name: _venue(bot, name, now_ns) for name in bot.venues},
         "pairs": [_pair(bot, trader, now_ns) for trader in bot.traders],
-        "round_trips": sum(closed.outcome == "closed" for closed in bot.closed),
-        "trades": len(bot.closed),
-        "pnl_usd": format_e8(sum(closed.pnl_e8 for closed in bot.closed)),
-        "fees_usd": format_e8(sum(closed.fees_e8 for closed in bot.closed)),
+        "round_trips": bot.figures.round_trips,
+        "trades": bot.figures.trades,
+        "pnl_usd": format_e8(sum(bot.figures.pnl_e8.values())),
+        "fees_usd": format_e8(sum(bot.figures.fees_e8.values())),
         "limits": _limits(bot, now_ns),
+        "latency_us": bot.figures.latency_us(),
         "last_latency": [latency_line(timed.venue, timed.stamps) for timed in bot.timing.last],
     }
 

@@ -1,6 +1,7 @@
 """Tells the latency of each order once: to the log, the journal, and whoever shows the last few."""
 
 from deltawire.core.types import ClientOrderId
+from deltawire.engine.figures import Figures
 from deltawire.engine.recorder import Recorder
 from deltawire.engine.registry import LiveOrder
 from deltawire.journal.records import OrderTimed
@@ -12,8 +13,8 @@ KEPT = 20
 
 
 class Timing:
-    def __init__(self, *, recorder: Recorder, clock: Clock, log: EventLog) -> None:
-        self._recorder, self._clock, self._log = recorder, clock, log
+    def __init__(self, *, recorder: Recorder, clock: Clock, log: EventLog, figures: Figures) -> None:
+        self._recorder, self._clock, self._log, self._figures = recorder, clock, log, figures
         self._waiting: dict[ClientOrderId, tuple[int, LiveOrder]] = {}  # finished, unanswered: (until, order)
         self.last: list[OrderTimed] = []
 
@@ -42,5 +43,6 @@ class Timing:
         timed = OrderTimed(client_id=client_id, venue=order.doubtful.venue.name, stamps=order.stamps)
         self._recorder.later(timed)
         log_order_latency(self._log, client_id, timed.venue, order.stamps)
+        self._figures.order_timed(timed.venue, order.stamps)
         self.last.append(timed)
         del self.last[:-KEPT]

@@ -79,6 +79,7 @@ class BufferedLog:
         self._entries_max = entries_max
         self._strict = strict
         self._hidden: list[str] = []
+        self._counts: dict[tuple[str, str], int] = {}  # by level and event, written or not
         self._recent: deque[Entry] = deque(maxlen=RECENT_KEPT)
         self._dropped_told = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -118,6 +119,15 @@ class BufferedLog:
             for entry in self._recent
         ]
 
+    def counted(self) -> dict[str, Any]:
+        """Return how often each event happened since the start, and what the log itself lost."""
+        return {
+            "events": [[level, event, count] for (level, event), count in self._counts.items()],
+            "dropped": self.dropped,
+            "masked": self.masked,
+            "output_failures": self.output_failures,
+        }
+
     def _told(self, entry: Entry) -> str:
         try:
             text = human_line(entry).partition(f" {entry.event}")[2].strip()
@@ -153,6 +163,7 @@ class BufferedLog:
     def _add(self, level: Level, event: str, fields: dict[str, Any]) -> None:
         if level < self._level:
             return
+        self._counts[level.name, event] = self._counts.get((level.name, event), 0) + 1
         if self._strict:
             _refuse_secrets(event, fields)
         if len(self._entries) >= self._entries_max:

@@ -518,7 +518,7 @@ async def test_a_fill_told_after_the_end_is_closed_and_counted_once(world: World
     late = world.paradex.last.client_id
     world.paradex.reject(late)
     world.vest.reject(world.vest.last.client_id)
-    assert len(bot.closed) == 1
+    assert bot.figures.trades == 1
     world.paradex.filled[late] = SIZE_E8
     world.paradex.tell(late, FillSeen("late", 60_000 * E8, SIZE_E8, 1))
     assert (world.paradex.last.purpose, world.paradex.last.side) == (Purpose.EXIT, Side.SELL)
