@@ -22,7 +22,7 @@ DEPLOY = HERE.parents[2] / "deploy"
 RULES = DEPLOY / "prometheus/deltawire.rules.yml"
 DASHBOARD = DEPLOY / "grafana/deltawire.json"
 HAS_PROMTOOL = shutil.which("promtool") is not None
-needs_promtool = pytest.mark.skipif(not HAS_PROMTOOL, reason="promtool is not installed: nobody else judges the metrics")
+needs_promtool = pytest.mark.skipif(not HAS_PROMTOOL, reason="promtool is not installed: metrics and rules unjudged")
 PANELS = [panel for panel in json.loads(DASHBOARD.read_text())["panels"] if panel["type"] != "row"]
 EXPRESSIONS = [target["expr"] for panel in PANELS for target in panel["targets"]]
 
