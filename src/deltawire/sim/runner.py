@@ -38,7 +38,7 @@ from deltawire.sim.settings import SimSettings
 from deltawire.sim.settings_file import load_settings
 from deltawire.sim.trigger import Trigger
 from deltawire.sim.vest_server import VestSim
-from deltawire.sim.walk import WalkSettings, walk_ticks
+from deltawire.sim.walk import walk_ticks
 from deltawire.venues.contract import Clock, EventLog
 
 _HOST = "127.0.0.1"
@@ -125,7 +125,10 @@ def _market(settings: SimSettings, clock: Clock) -> tuple[Market, Player]:
         recording = load_recording()
         bases, ticks = recording.bases, recording.ticks()
     else:
-        bases, ticks = tuple(settings.walk), walk_ticks(settings.walk, WalkSettings(), random.Random(settings.seed))
+        bases, ticks = (
+            tuple(settings.walk),
+            walk_ticks(settings.walk, settings.walk_settings, random.Random(settings.seed)),
+        )
     market = Market(bases)
     player = Player(
         market,

@@ -12,7 +12,7 @@ from deltawire.sim.network import PortLinks
 from deltawire.sim.paradex_rules import ParadexSimSettings
 from deltawire.sim.scenario import PlannedFault
 from deltawire.sim.vest_settings import VestSimSettings
-from deltawire.sim.walk import WalkBase
+from deltawire.sim.walk import WalkBase, WalkSettings
 
 # The recording's bases, near its prices, for a generated market.
 WALK_BASES: Mapping[str, WalkBase] = {
@@ -36,5 +36,6 @@ class SimSettings:
     faults: tuple[PlannedFault, ...] = ()
     basis: BasisSettings = field(default_factory=BasisSettings)
     walk: Mapping[str, WalkBase] | None = None  # None: the recording
+    walk_settings: WalkSettings = field(default_factory=WalkSettings)
     paradex: ParadexSimSettings = field(default_factory=ParadexSimSettings)
     vest: VestSimSettings = field(default_factory=VestSimSettings)  # its seed is replaced by the one above

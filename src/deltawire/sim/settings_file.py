@@ -3,6 +3,7 @@
 What is not in the file keeps the default of the code. A market listed under a venue replaces that venue's default list.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +23,9 @@ from deltawire.sim.paradex_maintenance import Release
 from deltawire.sim.paradex_rules import Fees, MarketRules, ParadexSimSettings
 from deltawire.sim.scenario import PlannedFault, plan_of
 from deltawire.sim.settings import WALK_BASES, SimSettings
+from deltawire.sim.synthetic import paradex_rules, synthetic_bases, vest_rules
 from deltawire.sim.vest_settings import VestMarketRules, VestSimSettings
+from deltawire.sim.walk import WalkSettings
 
 EXAMPLE = "docs/venues/sim.md"
 
@@ -140,6 +143,8 @@ class SimFile(Section):
     rtt_ns: f.Ms = Field(default=_ALL.rtt_ns, alias="rtt_ms")
     jitter_ns: f.Ms = Field(default=_ALL.jitter_ns, alias="jitter_ms")
     walk: bool = False
+    walk_interval_ns: f.PositiveMs = Field(default=WalkSettings().interval_ns, alias="walk_interval_ms")
+    synthetic_markets: f.UpTo100 = 0
     network: NetworkFile = NetworkFile()
     faults: tuple[FaultFile, ...] = ()
     basis: BasisFile = BasisFile()
@@ -157,6 +162,11 @@ def load_settings(path: Path) -> SimSettings:
         raise ConfigError([source.problem(("basis",), str(e), f"see {EXAMPLE} for the shape of a hump")]) from e
     for venue, markets in (("paradex", file.paradex.markets), ("vest", file.vest.markets)):
         _check_bases(source, venue, [market.base for market in markets or ()])
+        if file.synthetic_markets and markets is not None:
+            raise ConfigError(
+                [source.problem((venue, "markets"), "stands beside synthetic_markets", "keep one of the two")]
+            )
+    made_up = synthetic_bases(file.synthetic_markets)
     vest = file.vest
     if vest.execution_min_ms > vest.execution_max_ms:
         found = f"is above execution_max_ms ({vest.execution_max_ms})"
@@ -177,9 +187,10 @@ def load_settings(path: Path) -> SimSettings:
         network=_network(file.network),
         faults=tuple(_planned(source, at, line) for at, line in enumerate(file.faults)),
         basis=basis,
-        walk=WALK_BASES if file.walk else None,
-        paradex=_paradex(file.paradex),
-        vest=_vest(file.vest),
+        walk=made_up or (WALK_BASES if file.walk else None),
+        walk_settings=WalkSettings(interval_ns=file.walk_interval_ns),
+        paradex=_paradex(file.paradex, made_up),
+        vest=_vest(file.vest, made_up),
     )
 
 
@@ -219,7 +230,7 @@ def _check_bases(source: Source, venue: str, bases: list[str]) -> None:
         raise ConfigError([source.problem((venue, "markets", at, "base"), wrong, right)])
 
 
-def _paradex(file: ParadexFile) -> ParadexSimSettings:
+def _paradex(file: ParadexFile, made_up: Collection[str]) -> ParadexSimSettings:
     settings = replace(
         _PARADEX,
         fees_pro=Fees(maker_e8=file.fee_maker_e8, taker_e8=file.fee_taker_e8),
@@ -236,12 +247,14 @@ def _paradex(file: ParadexFile) -> ParadexSimSettings:
         rpi_orders=file.rpi_orders,
         depth=replace(_PARADEX.depth, rpi_improve_e8=file.rpi_improve_e8),
     )
+    if made_up:
+        return replace(settings, markets=tuple(paradex_rules(base) for base in made_up))
     if file.markets is None:
         return settings
     return replace(settings, markets=tuple(MarketRules(**market.model_dump()) for market in file.markets))
 
 
-def _vest(file: VestFile) -> VestSimSettings:
+def _vest(file: VestFile, made_up: Collection[str]) -> VestSimSettings:
     settings = replace(
         _VEST,
         depth_median_ms=file.depth_median_ms,
@@ -254,6 +267,8 @@ def _vest(file: VestFile) -> VestSimSettings:
         keepalive_s=file.connection_idle_ns / 1e9,
         funding_rate_at_million_e8=file.funding_at_million_e8,
     )
+    if made_up:
+        return replace(settings, markets=tuple(vest_rules(base) for base in made_up))
     if file.markets is None:
         return settings
     markets = tuple(

@@ -198,3 +198,22 @@ def test_a_line_of_a_scenario_that_cannot_be_is_named(tmp_path, line, named):
         load_settings(written(tmp_path, f"seed: 1\nfaults:\n  - {line}\n"))
     assert named in str(found.value)
     assert "sim.yaml:3" in str(found.value)
+
+
+def test_synthetic_markets_stand_on_both_venues_and_walk(tmp_path):
+    settings = load_settings(written(tmp_path, "synthetic_markets: 3\nwalk_interval_ms: 5\n"))
+    assert settings.walk is not None
+    assert list(settings.walk) == ["S001", "S002", "S003"]
+    assert settings.walk_settings.interval_ns == 5_000_000
+    assert [market.symbol for market in settings.paradex.markets] == ["S001-USD-PERP", "S002-USD-PERP", "S003-USD-PERP"]
+    assert [market.symbol for market in settings.vest.markets] == ["S001-PERP", "S002-PERP", "S003-PERP"]
+    for base, start in settings.walk.items():
+        paradex = next(market for market in settings.paradex.markets if market.base == base)
+        vest = next(market for market in settings.vest.markets if market.base == base)
+        assert start.tick_e8 == paradex.price_tick_e8 == vest.price_tick_e8
+
+
+def test_synthetic_markets_and_listed_ones_exclude_each_other(tmp_path):
+    text = f"synthetic_markets: 2\nvest:\n  markets:\n    - {BTC}\n"
+    with pytest.raises(ConfigError, match="keep one of the two"):
+        load_settings(written(tmp_path, text))

@@ -19,7 +19,7 @@ from deltawire.core.book import Book, Level
 from deltawire.venues.contract import MARKET_DATA, Clock, DecodeError, EventLog, Refused, VenueSink
 from deltawire.venues.paradex import rpc, sbe, wire_public
 from deltawire.venues.paradex.facts import Facts
-from deltawire.venues.paradex.link import DISTURBED, Link
+from deltawire.venues.paradex.link import DISTURBED, Link, subscribe
 from deltawire.venues.paradex.records import Bbo, BookUpdate, FundingData, Heartbeat, MarketSummary
 from deltawire.venues.paradex.rest import NAME
 from deltawire.venues.paradex.settings import BookFeed, OrderClass, ParadexSettings
@@ -107,11 +107,12 @@ class MarketFeed:
             self._mark_subscribed(track)
 
     async def subscribe_all(self, link: Link) -> None:
-        for symbol in self._tracks:
-            for channel in self._channels(symbol):
-                await link.call("subscribe", {"channel": channel})
-            for channel in (rpc.summary_channel(symbol), rpc.funding_channel(symbol)):
-                await self._subscribe_to_fact(link, channel)
+        facts = [of(symbol) for symbol in self._tracks for of in (rpc.summary_channel, rpc.funding_channel)]
+        # All at once: one after the other, a hundred markets would be four hundred round trips.
+        await asyncio.gather(
+            subscribe(link, (channel for symbol in self._tracks for channel in self._channels(symbol))),
+            *(self._subscribe_to_fact(link, channel) for channel in facts),
+        )
 
     async def _subscribe_to_fact(self, link: Link, channel: str) -> None:
         """Mark price and funding are worth having, not worth the books: without them the feed goes on."""

@@ -7,6 +7,7 @@ Source: Paradex protocol reference, section 5.
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import msgspec
@@ -228,6 +229,18 @@ class _Socket:
         self.over = True
         if self._link._socket is self:
             self._link.on_closed(code, reason)
+
+
+class Caller(Protocol):
+    async def call(self, method: str, params: dict[str, Any]) -> dict[str, Any]: ...
+
+
+async def subscribe(link: Caller, channels: Iterable[str]) -> None:
+    """Subscribe to all of them, in this order and in one round trip. Raises as `Link.call` does when one fails."""
+    calls = (link.call("subscribe", {"channel": channel}) for channel in channels)
+    for answer in await asyncio.gather(*calls, return_exceptions=True):
+        if isinstance(answer, BaseException):
+            raise answer
 
 
 def _settle(call: asyncio.Future[dict[str, Any]], answer: rpc.Reply | rpc.Failure) -> None:

@@ -33,7 +33,7 @@ from deltawire.venues.contract import (
 from deltawire.venues.paradex import busts, errors, rest, rpc, sbe
 from deltawire.venues.paradex.budget import Budgets
 from deltawire.venues.paradex.cancels import Cancels
-from deltawire.venues.paradex.link import DISTURBED, Link
+from deltawire.venues.paradex.link import DISTURBED, Link, subscribe
 from deltawire.venues.paradex.lives import Life, Lives
 from deltawire.venues.paradex.records import Account, Fill, Order, Position
 from deltawire.venues.paradex.rest import NAME
@@ -219,8 +219,7 @@ class OrderDesk:
         armed = await self._link.call("order.cancel_on_disconnect", {"enabled": True})
         if armed.get("enabled") is not True:
             raise DecodeError(f"cancel_on_disconnect was not confirmed: {str(armed)[:80]}")
-        for channel in CHANNELS:
-            await self._link.call("subscribe", {"channel": channel})
+        await subscribe(self._link, CHANNELS)
         self._log.info("paradex.orders_ready", node_id=str(node.get("node_id", ""))[:60])
 
     async def _authenticate(self, link: Link) -> dict[str, Any]:

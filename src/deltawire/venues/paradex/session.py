@@ -8,6 +8,7 @@ REST, `reads` and `tokens` the reads.
 Source: Paradex protocol reference, state of October 2026.
 """
 
+import asyncio
 import random
 
 from deltawire.core.book import Book
@@ -139,10 +140,13 @@ class ParadexVenue(NumberedOrders):
             self._log.warning("paradex.main_key", advice="it can withdraw; register a subkey and trade with that")
         await self._market.read_rules(info.fee_taker_e8 if info else None)
         self._log.info("paradex.rules_read", chain_id=config.chain_id, symbols=list(settings.symbols))
-        await self._market.open(sink)
         order_link = self._market.link(orders.LINK, self._desk)
         self._desk.attach(order_link, sink)
-        await order_link.start()
+        # Side by side: each is a dozen round trips. Both have come to an end before a failure is told, so that whoever
+        # closes finds nothing half open.
+        for outcome in await asyncio.gather(self._market.open(sink), order_link.start(), return_exceptions=True):
+            if outcome is not None:
+                raise outcome
         self._started = True
 
     def instrument(self, symbol: str) -> Instrument:
