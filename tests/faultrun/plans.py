@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from deltawire.core.money import BPS_E8, E8
-from deltawire.faultrun.plan import Plan, Strike
+from deltawire.faultrun.kinds import Strike
+from deltawire.faultrun.plan import Plan
 from deltawire.faultrun.world import Outcome, run_plan
 from deltawire.sim.basis import MS, BasisSettings
 from deltawire.sim.walk import WalkBase

@@ -248,3 +248,32 @@ async def test_a_book_that_stands_still_behind_its_best_prices_is_not_traded_on(
     await until(lambda: any("trails" in why for _, _, why in paradex.sink.books), "noticed")
     paradex.quote(60_100, 60_101)
     await until(lambda: paradex.book_is_current, "the book is back")
+
+
+@covers("paradex", "lose_events")
+async def test_an_order_no_event_tells_of_is_read(paradex):
+    paradex.arm("lose_events")
+    kinds, order = await paradex.outcome()
+    assert (order.state, "InDoubt" in kinds) == (FILLED, True)
+
+
+@covers("paradex", "hide_order")
+async def test_a_look_up_that_misses_an_order_does_not_unmake_it(paradex):
+    paradex.arm("hide_order", ms=400)
+    paradex.arm("drop_after")
+    kinds, order = await paradex.outcome()
+    assert (kinds[:2], order.state) == (["Sent", "InDoubt"], FILLED)
+
+
+@covers("paradex", "false_reject")
+async def test_a_refusal_of_an_order_that_filled_is_not_believed(paradex):
+    paradex.arm("false_reject")
+    _, order = await paradex.outcome()
+    await until(lambda: paradex.sink.orders[order.request.client_id].filled_e8 == SIZE_E8, "the fill counts")
+
+
+@covers("paradex", "close_position")
+async def test_a_position_somebody_else_closes_is_gone_at_the_venue(paradex):
+    await paradex.outcome()
+    paradex.arm("close_position")
+    assert paradex.held_at_venue() == 0

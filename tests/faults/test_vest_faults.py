@@ -251,3 +251,33 @@ async def test_a_book_that_stands_still_is_seen_by_its_age_and_asked_for_again(v
     await until(lambda: "vest.feed.channel_silent" in vest.log.events, "noticed")
     assert vest.book.received_mono_ns - received_ns < 100_000_000, "no picture came: its age tells the gate"
     await until(lambda: vest.book_is_current, "the picture moves again")
+
+
+@covers("vest", "lose_events")
+async def test_an_order_no_event_tells_of_is_read(vest):
+    vest.arm("lose_events")
+    _, order = await vest.outcome()
+    assert (order.state, order.filled_e8) == (FILLED, SIZE_E8)
+
+
+@covers("vest", "hide_order")
+async def test_a_look_up_that_misses_an_order_does_not_unmake_it(vest):
+    vest.arm("hide_order", ms=200)
+    vest.arm("drop_after")
+    _, order = await vest.outcome()
+    assert (order.state, order.filled_e8) == (FILLED, SIZE_E8)
+
+
+@covers("vest", "false_reject")
+async def test_a_fill_after_a_refusal_counts_all_the_same(vest):
+    vest.arm("false_reject")
+    kinds, order = await vest.outcome()
+    assert "Rejected" in kinds
+    await until(lambda: vest.sink.orders[order.request.client_id].filled_e8 == SIZE_E8, "the fill counts")
+
+
+@covers("vest", "close_position")
+async def test_a_position_somebody_else_closes_is_gone_at_the_venue(vest):
+    await vest.outcome()
+    vest.arm("close_position")
+    assert vest.held_at_venue() == 0

@@ -64,7 +64,6 @@ NEXT: dict[OrderState, dict[type[OrderEvent], OrderState]] = {
         NotFound: OPEN,  # the venue had it once; a look-up that misses it is late, not right
     },
     UNKNOWN: {
-        Sent: UNKNOWN,
         Acked: OPEN,
         FillSeen: OPEN,
         FilledTotal: OPEN,
@@ -74,14 +73,14 @@ NEXT: dict[OrderState, dict[type[OrderEvent], OrderState]] = {
         NotFound: NEVER,  # asked after its receive window had closed; stays UNKNOWN if the venue ever had it
         InDoubt: UNKNOWN,
     },
-    # News of a finished order is normal: replies race each other, repeat, and come late.
+    # News of a finished order is normal: replies race each other, repeat, and come late. A time-out or a look-up that
+    # lost its race against the end says nothing: see AFTERTHOUGHTS.
     FILLED: {
         Acked: FILLED,
         FillSeen: FILLED,
         FilledTotal: FILLED,
         Closed: FILLED,
-        InDoubt: FILLED,
-        NotFound: FILLED,
+        Rejected: FILLED,  # the venue contradicts itself: the money counts, not the word
     },
     CANCELLED: {
         Acked: CANCELLED,
@@ -89,17 +88,12 @@ NEXT: dict[OrderState, dict[type[OrderEvent], OrderState]] = {
         FilledTotal: CANCELLED,
         Closed: CANCELLED,
         Rejected: CANCELLED,
-        InDoubt: CANCELLED,
-        NotFound: CANCELLED,
     },
     REJECTED: {
         Acked: REJECTED,  # the receipt came after the refusal
         FillSeen: CANCELLED,  # the venue contradicts itself: the money counts, not the word
         FilledTotal: CANCELLED,
         Closed: REJECTED,
-        Rejected: REJECTED,
-        InDoubt: REJECTED,
-        NotFound: REJECTED,
     },
     NEVER: {
         Acked: OPEN,  # the look-up was wrong: it lives
@@ -108,10 +102,10 @@ NEXT: dict[OrderState, dict[type[OrderEvent], OrderState]] = {
         Closed: CANCELLED,
         Rejected: REJECTED,
         NotSent: NEVER,
-        NotFound: NEVER,
-        InDoubt: NEVER,
     },
 }
+# Said of an order that is over, these change nothing, in whatever way it ended: one rule instead of eight rows.
+AFTERTHOUGHTS = (InDoubt, NotFound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +158,8 @@ def apply(order: Order, event: OrderEvent) -> Order:
 
     Raises IllegalTransition, with the order unchanged, for a pair missing from NEXT and for a fill past the size.
     """
-    if isinstance(event, FillSeen) and any(fill.fill_id == event.fill_id for fill in order.fills):
-        return order  # replayed after a reconnect; counting it twice would double the leg
+    if _says_nothing(order, event):
+        return order
     state = NEXT[order.state].get(type(event))
     if state is None:
         raise IllegalTransition(f"{type(event).__name__} while {order.state.name}: {order.request.client_id}")
@@ -183,6 +177,12 @@ def apply(order: Order, event: OrderEvent) -> Order:
     if after.state is REJECTED and after.filled_e8 > 0:
         return replace(after, state=CANCELLED)  # refused, yet part of it filled before: the money counts
     return after
+
+
+def _says_nothing(order: Order, event: OrderEvent) -> bool:
+    if isinstance(event, FillSeen) and any(fill.fill_id == event.fill_id for fill in order.fills):
+        return True  # replayed after a reconnect; counting it twice would double the leg
+    return order.is_final and isinstance(event, AFTERTHOUGHTS)
 
 
 def _account(order: Order, event: OrderEvent, state: OrderState) -> Order:

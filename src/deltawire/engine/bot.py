@@ -356,6 +356,7 @@ class Bot:
             traders=self.traders,
             venues=list(self.venues.values()),
             every_s=self.settings.watch_every_s,
+            clock=self.clock,
             log=self._log,
             on_checked=partial(self.agreement.record, "timer"),
             on_changed=self.safety.positions_changed,

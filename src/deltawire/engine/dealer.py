@@ -15,7 +15,7 @@ from deltawire.core.trade import CLOSED, HOLDING, Command, PhaseChanged, Place, 
 from deltawire.core.types import ClientOrderId, OrderRequest, Purpose
 from deltawire.engine.desk import Desk
 from deltawire.engine.gateway import Outgoing
-from deltawire.journal.records import Outcome, TradeClosed, TradeStateChanged
+from deltawire.journal.records import Outcome, TradeClosed, TradeStateChanged, observed
 from deltawire.venues.contract import PreparedOrder, Venue
 
 # An immediate order that is neither finished nor in doubt after this long has lost its news: it is read instead.
@@ -48,6 +48,7 @@ class Dealer:
         self._unpriced: list[_Unpriced] = []
         self._sent_mono_ns: dict[ClientOrderId, int] = {}
         self._is_sending = False
+        self._stirred_mono_ns = 0  # when an order last left or was last heard of
 
     @property
     def is_idle(self) -> bool:
@@ -66,6 +67,10 @@ class Dealer:
     def is_at_rest(self) -> bool:
         """Whether every open trade is a hedged pair that nothing is being done about."""
         return all(trade.phase is HOLDING and not trade.exit_reason for trade in self.open)
+
+    def is_still(self, for_ns: int, now_ns: int) -> bool:
+        """Whether no order is out, and none has left and no news has come for so long."""
+        return now_ns - self._stirred_mono_ns >= for_ns and not any(trade.unfinished for trade in self.open)
 
     def order_state(self, client_id: ClientOrderId) -> Order | None:
         trade = self._trade_of(client_id)
@@ -100,6 +105,7 @@ class Dealer:
             self._desk.log.warning("order.unknown", client_id=client_id, news=type(event).__name__)
             return
         now_ns = self._desk.clock.mono_ns()
+        self._stirred_mono_ns = now_ns
         before_e8 = trade.orders[client_id].filled_e8
         try:
             trade.on_order(client_id, event, now_ns)
@@ -166,7 +172,7 @@ class Dealer:
 
         def registered(out: Outgoing, prepared: PreparedOrder) -> None:
             trade.add(out.leg, out.request)
-            self._sent_mono_ns[out.request.client_id] = decoded_ns
+            self._sent_mono_ns[out.request.client_id] = self._stirred_mono_ns = decoded_ns
             self._desk.on_order_made(self.index, out, prepared)
 
         self._is_sending = True
@@ -249,7 +255,9 @@ class Dealer:
             sent_ns = self._sent_mono_ns.get(client_id, 0)
             if order.state is not UNKNOWN and now_ns - sent_ns > NEWS_OVERDUE_NS:
                 self._sent_mono_ns[client_id] = now_ns
-                self.on_order(client_id, InDoubt("no news in time"))
+                doubt = InDoubt("no news in time")
+                self._desk.recorder.later(observed(client_id, doubt, self._desk.clock.unix_ns()))
+                self.on_order(client_id, doubt)
 
     def _trade_of(self, client_id: ClientOrderId) -> Trade | None:
         return next((trade for trade in (*self.open, *reversed(self._closed)) if client_id in trade.orders), None)

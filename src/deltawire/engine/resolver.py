@@ -90,9 +90,11 @@ class Resolver:
 
 
 def _news(report: OrderReport) -> list[OrderEvent]:
-    news: list[OrderEvent] = [Acked(report.venue_order_id)]
+    """Say what a report means: first for the position, then by what id the venue knows the order."""
+    news: list[OrderEvent] = []
     if report.filled_e8:
         news.append(FilledTotal(report.filled_e8, report.notional_e8, report.fee_e8))
     if report.is_final:
         news.append(Closed(report.filled_e8, report.reason))
+    news.append(Acked(report.venue_order_id))
     return news

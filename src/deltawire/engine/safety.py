@@ -3,7 +3,7 @@
 Found by the watcher, the tick and the start; every one of these halts entries until a person arms the bot.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from deltawire.core.limits import Gate
 from deltawire.core.trade import HOLDING, Trade, lot_at
@@ -38,11 +38,11 @@ class Safety:
         reason = "changed without an order of ours: " + ", ".join(told)
         self._log.error("position.changed", pair=trader.rules.pair_id, reason=reason)
         self._gate.halt(reason)
-        trade = trader.trade
-        if trade is None:
+        if trader.trade is None:
             return  # nothing of ours is on: the owner's own business, and entries are off
         for leg, change_e8 in changes.items():
-            self._adjust(trade, trader, leg, change_e8, reason)
+            for trade, part_e8 in _shares(trader.dealer.open, leg, change_e8):
+                self._adjust(trade, trader, leg, part_e8, reason)
         trader.want_exit("position_changed")
 
     def accept_venues(self, rows: Sequence[PositionRow]) -> list[PositionRow]:
@@ -126,3 +126,20 @@ class Safety:
         )
         self._positions.adjust(instrument.venue, instrument.symbol, change_e8)
         trade.adjust(leg, change_e8, self._clock.mono_ns())
+
+
+def _shares(trades: Sequence[Trade], leg: int, change_e8: int) -> Iterator[tuple[Trade, int]]:
+    """Divide what somebody else did to a leg over its trades, newest first; none shrinks past nothing.
+
+    What no trade can have lost, or what the leg has grown by, is the newest one's.
+    """
+    left_e8 = change_e8
+    for trade in reversed(trades):
+        held_e8 = trade.position_e8(leg)
+        if held_e8 and (held_e8 > 0) != (left_e8 > 0):
+            part_e8 = max(left_e8, -held_e8) if held_e8 > 0 else min(left_e8, -held_e8)
+            left_e8 -= part_e8
+            if part_e8:
+                yield trade, part_e8
+    if left_e8:
+        yield trades[-1], left_e8

@@ -1,7 +1,8 @@
 """Looks at both accounts again and again: margin, liquidation, positions nobody ordered, losses. Decides nothing.
 
-A position that changed without an order of ours (liquidation, bust, a hand on the venue) must be seen twice, with
-nothing moving in between, before it is believed: venues show fills late.
+A position that changed without an order of ours (liquidation, bust, a hand on the venue) must be seen twice before it
+is believed, with nothing moving in between or so long after the last order that the venue shows all: venues show fills
+late. Between two tries of a close or an unwind is time enough, so a trade whose legs somebody else closed ends.
 """
 
 import asyncio
@@ -11,8 +12,11 @@ from deltawire.core.limits import Account, Gate, is_near_liquidation
 from deltawire.engine.positions import Positions
 from deltawire.engine.trader import PairTrader
 from deltawire.journal.records import PositionRow
-from deltawire.venues.contract import EventLog, PositionReport, Refused, Venue
+from deltawire.venues.contract import Clock, EventLog, PositionReport, Refused, Venue
 
+# A reading begun so long after the last order and its news shows all of it: Vest shows a fill within half a second.
+SHOWN_WITHIN_NS = 1_000_000_000
+AGAIN_S = 1.0  # after a difference: soon, but not so soon that the same late picture is seen again
 # What a venue may answer a read with when it cannot answer now: the next round asks again.
 UNREADABLE = (OSError, TimeoutError, ValueError, Refused)
 
@@ -26,6 +30,7 @@ class Watcher:
         traders: Sequence[PairTrader],
         venues: Sequence[Venue],
         every_s: float,
+        clock: Clock,
         log: EventLog,
         on_checked: Callable[[list[PositionRow]], None],
         on_changed: Callable[[PairTrader, dict[int, int]], None],
@@ -34,7 +39,7 @@ class Watcher:
     ) -> None:
         """on_changed: a pair's positions that changed by themselves, as leg: signed change; all of them at once."""
         self._gate, self._positions, self._traders, self._venues = gate, positions, traders, venues
-        self._every_s, self._log = every_s, log
+        self._every_s, self._clock, self._log = every_s, clock, log
         self._on_checked, self._on_changed, self._on_danger, self._on_loss = on_checked, on_changed, on_danger, on_loss
         self._suspected: set[tuple[str, str, int]] = set()  # differences seen in the round before
         self._suspected_at = (0, 0)  # the activity then: after any other order a difference is a new one
@@ -42,7 +47,7 @@ class Watcher:
     async def run(self) -> None:
         """Go round until cancelled."""
         while True:
-            await asyncio.sleep(self._every_s)
+            await asyncio.sleep(min(self._every_s, AGAIN_S) if self._suspected else self._every_s)
             await self.round()
 
     async def settle(self) -> bool:
@@ -54,7 +59,7 @@ class Watcher:
         loss = self._gate.loss_refusal()
         if loss is not None:
             self._on_loss(loss.text)
-        before = self._activity()
+        before, began_ns = self._activity(), self._clock.mono_ns()
         try:
             reports = await asyncio.gather(*(self._read(venue) for venue in self._venues))
         except UNREADABLE as e:
@@ -62,13 +67,13 @@ class Watcher:
             return False
         by_venue = {venue.name: report for venue, report in zip(self._venues, reports, strict=True)}
         self._look_at_liquidation(by_venue)
-        if self._activity() == before and all(trader.dealer.is_at_rest for trader in self._traders):
-            if self._suspected_at != before:
+        shows_all = all(trader.dealer.is_still(SHOWN_WITHIN_NS, began_ns) for trader in self._traders)
+        is_at_rest = all(trader.dealer.is_at_rest for trader in self._traders)
+        if self._activity() == before and (is_at_rest or shows_all):
+            if self._suspected_at != before and not shows_all:
                 self._suspected.clear()
             self._suspected_at = before
             self._compare(by_venue)
-        else:
-            self._suspected.clear()  # positions moved while they were read
         return True
 
     async def _read(self, venue: Venue) -> dict[str, PositionReport]:

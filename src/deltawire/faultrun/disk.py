@@ -1,7 +1,7 @@
 """The bot's journal on a disk that fails: the product's own log, with a fault before, in or after a chosen write.
 
 A crash is the death of the process at that very write: what the kernel has taken stays, a line may be cut off, and
-nothing of the process runs any more. Losing power is not simulated: what was written is read again after a crash.
+nothing of the process runs any more. With the power goes all that was written after the last flush, or a part of it.
 """
 
 import asyncio
@@ -11,8 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from deltawire.core.money import E8
 from deltawire.faultrun.loop import VirtualLoop
 from deltawire.journal.log import JournalLog, JournalUnwritable
+from deltawire.journal.segments import segments
 
 
 class Crash(BaseException):
@@ -30,6 +32,8 @@ class Disk:
     sync_ns: int = 0  # each flush takes so long
     crash_in: int = 0  # the write, counted from now, at which the process dies; 0: none
     crash_where: str = "before"  # "before", "middle" or "after" that write
+    before_in: int = 0  # the write, counted from now, before which `before` is called; 0: none
+    before: Callable[[], None] = lambda: None
     on_crash: Callable[[], None] = lambda: None
     on_write: Callable[[bytes], None] = lambda _lines: None
     struck: Callable[[str], None] = lambda _what: None
@@ -43,6 +47,8 @@ class FaultyJournal(JournalLog):
         self._disk = disk
         self._dead = False
         super().__init__(directory)
+        self._durable = self._offset  # opening flushed it; a run of the world never fills a segment
+        self._path = segments(directory)[-1][1]
 
     def die(self) -> None:
         """Let go of the files as the kernel does for a dead process."""
@@ -52,11 +58,22 @@ class FaultyJournal(JournalLog):
                 os.close(fd)
         self._full_fds, self._fd, self._lock_fd = [], -1, -1
 
+    def lose_unsynced(self, keep_e8: int) -> bytes:
+        """Take back what no flush has made safe, but for a first part of it (1e-8); returns what is lost. When dead."""
+        with self._path.open("r+b") as file:
+            file.seek(self._durable)
+            tail = file.read()
+            kept = len(tail) * keep_e8 // E8
+            file.truncate(self._durable + kept)
+        return tail[kept:]
+
     async def sync(self) -> None:
+        written = self._offset
         if self._disk.sync_ns:
             self._disk.struck("slow_sync")
             await asyncio.sleep(self._disk.sync_ns / 1e9)
         await super().sync()
+        self._durable = max(self._durable, written)
 
     def close(self) -> None:
         if not self._dead:
@@ -66,6 +83,10 @@ class FaultyJournal(JournalLog):
         disk = self._disk
         if self._dead:
             raise Crash
+        if disk.before_in:
+            disk.before_in -= 1
+            if disk.before_in == 0:
+                disk.before()
         where = self._crash_now()
         if where:
             if where == "after":

@@ -29,7 +29,8 @@ class MemoryConnection(H1Connection):
         super().__init__(now_ns, on_change, _RESPONSE_BYTES_MAX, 30.0)
 
     def is_quiet(self) -> bool:
-        return True  # what has arrived has been handled: there is no buffer between wire and loop
+        transport = cast("ClientTransport | None", self._transport)
+        return transport is None or not transport.has_word
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -42,6 +43,11 @@ class ClientTransport:
     def __init__(self, wire: Wire, protocol: MemoryConnection) -> None:
         self._wire, self._protocol = wire, protocol
         self._closing = False
+
+    @property
+    def has_word(self) -> bool:
+        """Whether the kernel would have something to read: it came while the loop stood still."""
+        return self._wire.has_arrived(Way.DOWN)
 
     def is_closing(self) -> bool:
         return self._closing

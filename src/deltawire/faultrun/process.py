@@ -38,6 +38,7 @@ from deltawire.venues.vest.settings import OrderStyle, VestSettings
 MS_NS = 1_000_000
 PARADEX_SYMBOL, VEST_SYMBOL = "BTC-USD-PERP", "BTC-PERP"
 UNHEDGED_NS_MAX = 5_000 * MS_NS
+RELEASE_AHEAD_S = 60
 EXIT_SPREAD_E8 = 2 * BPS_E8
 COULD_NOT_START = (CannotStart, Refused, OSError, TimeoutError, ValueError, JournalUnwritable)
 
@@ -183,6 +184,7 @@ class Process:
             recv_window_ms=around.plan.recv_window_ms,
             reply_timeout_s=1.5,
             book_feed=BookFeed(around.plan.book_feed),
+            release_ahead_s=RELEASE_AHEAD_S,
         )
         return ParadexVenue(
             settings,
@@ -239,6 +241,7 @@ def bot_settings(plan: Plan) -> BotSettings:
         pairs=(pair,),
         simulated=True,
         config_digest=f"seed {plan.seed}",
+        watch_every_s=plan.watch_every_ms / 1_000,
     )
 
 

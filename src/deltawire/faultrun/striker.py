@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any, Protocol
 
 from deltawire.faultrun.disk import Disk
+from deltawire.faultrun.kinds import S_NS, VENUES, Strike
 from deltawire.faultrun.loop import VirtualClock, VirtualLoop
-from deltawire.faultrun.plan import S_NS, VENUES, Plan, Strike
+from deltawire.faultrun.plan import Plan
 from deltawire.faultrun.process import Process
 from deltawire.faultrun.wire import MS_NS, Route, Way, Wire
 from deltawire.sim.faults import Fault, Faults
@@ -24,7 +25,7 @@ class Supervised(Protocol):
 
     @property
     def process(self) -> Process | None: ...
-    def kill(self, why: str) -> None: ...
+    def kill(self, why: str, *, keep_e8: int | None = None) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,29 @@ class Striker:
             self.struck(f"net.cut_next {where} {way}")
             wire.cut_at_next(Way(way), where)
 
-    def _net_cut_order(self, venue: str, where: str) -> None:
+    def _net_cut_order(self, venue: str, where: str, late_ms: int = 0) -> None:
         """Cut every connection that may carry the venue's next order, at the next thing it carries up."""
         for wire in self._wires(venue, "ws" if venue == "paradex" else "rest"):
             self.struck(f"net.cut_order {where}")
-            wire.cut_at_next(Way.UP, where)
+            wire.cut_at_next(Way.UP, where, late_ms * MS_NS)
+
+    def _net_goodbye(self, venue: str, writes: int, ms: int, *, dark: bool) -> None:
+        """Let the venue end its HTTP connections while the bot is held up by a write, and take no new ones for a while.
+
+        The bot learns that nothing of an order has left, or could leave, only in the moment it wants to send it.
+        """
+        route = self.routes[venue]["rest"]
+
+        def leave() -> None:
+            self.struck("net.goodbye")
+            for wire in list(route.wires):
+                wire.cut()
+            route.dark, route.closed = dark, not dark
+            self.later(ms * MS_NS, route.light_up)
+            self.later(ms * MS_NS, route.reopen)
+            self.loop.stall(route.delay_ns[Way.DOWN] + route.jitter_ns + MS_NS)
+
+        self.disk.before_in, self.disk.before = writes, leave
 
     def _net_garble(self, venue: str, port: str) -> None:
         for wire in self._wires(venue, port):
@@ -126,6 +145,16 @@ class Striker:
         self.struck("crash.now")
         self.supervised.kill("from outside")
 
+    def _crash_power(self, keep_e8: int) -> None:
+        self.struck("crash.power")
+        self.supervised.kill("with the power", keep_e8=keep_e8)
+
+    def _hand_close(self) -> None:
+        """Close what is on at both venues, as a person or a guardian does."""
+        self.struck("hand.close")
+        for venue in VENUES:
+            self.faults.add(Fault(venue, "close_position"))
+
     def _crash_busy(self, ms: int) -> None:
         self.struck("crash.busy")
         self.loop.stall(ms * MS_NS)
@@ -156,6 +185,7 @@ class Striker:
         for pool in self.vest.pools.values():
             pool.halted = False
         self.disk.full, self.disk.stall_ns, self.disk.sync_ns, self.disk.crash_in = False, 0, 0, 0
+        self.disk.before_in = 0
         self.clock.step_ns = 0
         for venue, routes in self.routes.items():
             for route in routes.values():

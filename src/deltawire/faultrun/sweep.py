@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 from deltawire.faultrun.judge import Broken, rows
-from deltawire.faultrun.plan import KINDS
+from deltawire.faultrun.kinds import KINDS
 from deltawire.faultrun.world import Outcome, run_seed
 
 SEEDS_AT_ONCE = 8  # handed to a worker; the garbage of so many worlds is collected together

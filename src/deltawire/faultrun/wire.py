@@ -6,6 +6,7 @@ reaches them, or never. Bytes under way when a connection is cut arrive or do no
 """
 
 import random
+from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass, field
@@ -70,6 +71,8 @@ class _Lane:
     epoch: int = 0  # counts losses: what was sent before one does not arrive
     ended: bool = False
     cut_next: str = ""  # "", "before", "middle" or "after": what becomes of the next message, and then the wire is cut
+    late_next_ns: int = 0  # how much longer that message is under way: word of the cut overtakes it
+    arrivals: deque[int] = field(default_factory=deque)  # when what is under way arrives, in order
     garble_next: bool = False
 
 
@@ -100,14 +103,23 @@ class Wire:
             return
         where, lane.cut_next = lane.cut_next, ""
         if where == "after":
+            lane.due_ns = max(lane.due_ns, self.route.loop.now_ns + lane.late_next_ns)
             self._post(way, lane, data)
         elif where == "middle" and isinstance(data, bytes):
             self._post(way, lane, data[: len(data) // 2])
         self.cut()
 
-    def cut_at_next(self, way: Way, where: str) -> None:
-        """Cut the connection at the next message of this way: before it, in its middle, or when it has passed."""
-        self._lanes[way].cut_next = where
+    def cut_at_next(self, way: Way, where: str, late_ns: int = 0) -> None:
+        """Cut the connection at the next message of this way: before it, in its middle, or when it has passed.
+
+        late_ns: how long at least a message that has passed is under way.
+        """
+        self._lanes[way].cut_next, self._lanes[way].late_next_ns = where, late_ns
+
+    def has_arrived(self, way: Way) -> bool:
+        """Whether something has arrived that its end could not handle yet, because the process stood still."""
+        arrivals = self._lanes[way].arrivals
+        return bool(arrivals) and arrivals[0] <= self.route.loop.now_ns
 
     def garble_next(self, way: Way) -> None:
         """Deliver only half of the next frame of this way, as if that were all of it."""
@@ -163,13 +175,16 @@ class Wire:
     def _at(self, way: Way, lane: _Lane, work: Callable[[int], None]) -> None:
         loop = self.route.loop
         lane.due_ns = max(lane.due_ns, loop.now_ns + self.route.draw_ns(way))
+        lane.arrivals.append(lane.due_ns)
         loop.call_at(lane.due_ns / 1e9, work, lane.epoch, context=lane.context)
 
     def _deliver(self, lane: _Lane, epoch: int, data: Any) -> None:
+        lane.arrivals.popleft()
         if not lane.ended and lane.epoch == epoch and lane.receiver is not None:
             lane.receiver.on_data(data)
 
     def _end(self, lane: _Lane) -> None:
+        lane.arrivals.popleft()
         if not lane.ended:
             lane.ended = True
             if lane.receiver is not None:

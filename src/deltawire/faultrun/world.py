@@ -20,19 +20,22 @@ from typing import Any
 
 from deltawire.core.money import E8
 from deltawire.core.trade import HOLDING, STUCK
+from deltawire.engine.bot import Bot
 from deltawire.engine.trader import PairTrader
 from deltawire.faultrun.disk import Crash, Disk
 from deltawire.faultrun.hosts import ParadexHost, VestHost
 from deltawire.faultrun.judge import Broken, Judge, VenueBooks
+from deltawire.faultrun.kinds import PORTS, S_NS, VENUES, Strike
 from deltawire.faultrun.loop import START_NS, Deadlock, Livelock, VirtualClock, VirtualLoop
-from deltawire.faultrun.plan import PORTS, S_NS, VENUES, Plan, Strike, draw
-from deltawire.faultrun.process import Process, Surroundings
+from deltawire.faultrun.plan import Plan, draw
+from deltawire.faultrun.process import PARADEX_SYMBOL, VEST_SYMBOL, Process, Surroundings
 from deltawire.faultrun.striker import Striker
 from deltawire.faultrun.wire import MS_NS, Route, Way
 from deltawire.sim.clock import Timer
 from deltawire.sim.credentials import paradex_keys, vest_keys
-from deltawire.sim.faults import Faults
+from deltawire.sim.faults import Fault, Faults
 from deltawire.sim.market import Market
+from deltawire.sim.paradex_maintenance import CANCEL_ONLY, MAINTENANCE, POST_ONLY, Release
 from deltawire.sim.paradex_rules import BTC, ParadexSimSettings
 from deltawire.sim.paradex_venue import SimulatedParadex
 from deltawire.sim.player import Player
@@ -44,12 +47,17 @@ from deltawire.sim.vest_streams import StreamHub
 from deltawire.sim.walk import WalkSettings, walk_ticks
 
 UNIX_START_NS = 1_791_000_000 * 10**9  # a Monday in October 2026, 04:00 UTC past
+# The weekday release, shortened: its phases must be over before the end is judged.
+RELEASE = Release(phases=((MAINTENANCE, 4), (CANCEL_ONLY, 2), (POST_ONLY, 3)))
 COLLATERAL_E8 = 100_000 * E8
 # Once the faults have ended: a bot that could not start is started again, and then has this long to come to rest. The
 # longest single wait behind it is a half-open connection (15 s until found) before an order can be read.
 UP_WITHIN_NS = 60 * S_NS
 RESOLVED_WITHIN_NS = 60 * S_NS
 STOPPED_WITHIN_NS = 60 * S_NS
+# A position that is not the bot's must be named within two of its looks at the accounts, and their time-outs.
+NAMED_WITHIN_NS = 30 * S_NS
+SHOWN_WITHIN_NS = 2 * S_NS  # Vest shows a change of its account late
 MONITOR_NS = 20 * MS_NS
 UNWIND_STEPS_MAX = 20  # nested clean-ups that each wait for something
 _RAM = Path("/dev/shm")  # noqa: S108  a journal of a virtual run need not wear a disk out
@@ -122,8 +130,9 @@ class World:
         self.plan = plan
         self.loop = VirtualLoop()
         self.log = WorldLog(self.loop, keep=keep_log)
-        self.venue_clock = VirtualClock(self.loop, UNIX_START_NS)
-        self.bot_clock = VirtualClock(self.loop, UNIX_START_NS)
+        unix_start_ns = UNIX_START_NS + plan.starts_late_s * S_NS
+        self.venue_clock = VirtualClock(self.loop, unix_start_ns)
+        self.bot_clock = VirtualClock(self.loop, unix_start_ns)
         self.coverage: Counter[str] = Counter()
         self.faults = Faults()
         self._context = copy_context()
@@ -158,6 +167,7 @@ class World:
         self._runs: list[Process] = []  # the dead ones too: what they hold is let go at the end, not when it pleases
         self._changed = asyncio.Event()
         self.calm = False
+        self._failures = ""  # why the last run ended
         self._stopping = False  # the last stop: nobody starts the bot again
         books = VenueBooks(
             paradex=self.paradex.exchange.accounts[self._paradex_keys.account_address],
@@ -212,7 +222,7 @@ class World:
             call_later=self._call_later,
             market=self.market,
             faults=self.faults,
-            settings=ParadexSimSettings(markets=(BTC,)),
+            settings=ParadexSimSettings(markets=(BTC,), tells_new=plan.tells_new, release=RELEASE),
         )
         self.paradex.exchange.add_account(
             self._paradex_keys.account_address, self._paradex_keys.public_key, COLLATERAL_E8
@@ -295,7 +305,7 @@ class World:
         self._hub.stop()
 
     async def _end_well(self) -> None:
-        if not await self._until(lambda: self.process is not None and self.process.running, UP_WITHIN_NS):
+        if not await self._is_up():
             failure = self.process.failure if self.process is not None else "it was never started"
             self.judge.broke("live", f"the bot does not come up once the faults have ended: {failure}")
             return
@@ -309,6 +319,10 @@ class World:
         if not at_rest:
             shown = ", ".join(trade.phase.value for t in bot.traders for trade in t.dealer.open)
             self.judge.broke("live", f"not at rest once the faults have ended: {shown}, halted: {bot.gate.halted}")
+        if not await self._until(lambda: self._knows(bot), NAMED_WITHIN_NS):
+            self.judge.broke("live", f"the venues hold {self.judge.held()}, and the bot neither closes nor names it")
+        await self._until(lambda: all(map(_is_at_rest, bot.traders)), RESOLVED_WITHIN_NS)
+        await self._answer_call(bot)
         self.log.world("world.stop")
         self._stopping = True
         process.stop()
@@ -316,6 +330,38 @@ class World:
             self.judge.broke("live", "the bot does not stop")
             return
         self.judge.ended(clean=process.clean, failure=process.failure)
+
+    async def _is_up(self) -> bool:
+        """Wait until the bot runs. One that refuses a position it has no record of needs a person, who closes it."""
+
+        def running() -> bool:
+            return self.process is not None and self.process.running
+
+        if await self._until(running, UP_WITHIN_NS):
+            return True
+        if not self.judge.unrecorded or self.process is None or "the journal says" not in self._failures:
+            return False
+        self._close_by_hand()
+        return await self._until(running, UP_WITHIN_NS)
+
+    async def _answer_call(self, bot: Bot) -> None:
+        """Play the person whom the bot calls for a position that no trade of its own explains: close it by hand."""
+        held = self.judge.held
+        if not any(held()) or not all(trader.is_idle for trader in bot.traders):
+            return
+        self._close_by_hand()
+        await asyncio.sleep(SHOWN_WITHIN_NS / S_NS)
+
+    def _knows(self, bot: Bot) -> bool:
+        """Whether the bot's count is what the venues hold, or it has called a person because it is not."""
+        count = bot.positions.of("paradex", PARADEX_SYMBOL), bot.positions.of("vest", VEST_SYMBOL)
+        return count == self.judge.held() or bool(self.judge.called)
+
+    def _close_by_hand(self) -> None:
+        self.log.world("hand.close")
+        self.coverage["a person was needed"] += 1
+        for venue in VENUES:
+            self.faults.add(Fault(venue, "close_position"))
 
     async def _until(self, done: Callable[[], bool], within_ns: int) -> bool:
         until_ns = self.loop.now_ns + within_ns
@@ -346,6 +392,7 @@ class World:
             if self._stopping:
                 return
             self.log.world("bot.down", run=number, failure=process.failure)
+            self._failures = process.failure
             await asyncio.sleep((downtimes.pop(0) if downtimes else S_NS) / S_NS)
 
     def _strike(self, strike: Strike) -> None:
@@ -362,7 +409,8 @@ class World:
     def _on_crash(self) -> None:
         self.kill("at a write of its journal")
 
-    def kill(self, why: str) -> None:
+    def kill(self, why: str, *, keep_e8: int | None = None) -> None:
+        """End the bot's process. keep_e8: the power goes too, and of what was not flushed this part stays (1e-8)."""
         process = self.process
         if process is None or not process.life.alive or process.ended.is_set():
             return
@@ -371,6 +419,10 @@ class World:
         self.log.world("bot.killed", why=why, unsent_lost=lose, unrecorded=unrecorded)
         self.judge.unrecorded += unrecorded
         process.kill(lose=lose)
+        if keep_e8 is not None and process.journal is not None:
+            lost = process.journal.lose_unsynced(keep_e8)
+            self.log.world("journal.lost", size=len(lost))
+            self.judge.unrecorded += lost.count(b'"type":"OrderIntended"')
         self.judge.process = None
         # A killed process says nothing; its supervisor sees it end.
         self.loop.call_soon(self._changed.set, context=self._context)

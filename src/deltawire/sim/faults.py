@@ -27,14 +27,18 @@ KINDS: Mapping[str, Mapping[str, ParamKind]] = {
     "drop_after": {},  # executed, connection dropped before the answer
     "delay_reply": {"ms": int},  # executed at once, answered late
     "late_fill": {"ms": int},  # answered at once, fill events late
-    "duplicate_events": {},  # every event of the order comes twice
+    "duplicate_events": {"ms": int},  # every event of the order comes twice, the second time so much later
     "reorder_events": {},  # what is told of the order's execution comes last word first
     "fill_before_ack": {},  # fill events come before the answer
+    "lose_events": {},  # executed, and no event tells of it
+    "hide_order": {"ms": int},  # executed as usual; for so long, a look-up says that there is no such order
+    "false_reject": {"code": str},  # executed, and answered with a refusal
     "http_530": {"where": ("before", "after")},  # the edge's error page instead of the order, or of its answer (Vest)
     # on an account
     "expire_token": {},  # every access token (Paradex) or API key (Vest) is refused from now on
     "expire_listen_key": {},  # every listen key runs out now (Vest)
     "bust": {},  # each account's last fill is taken back (Paradex)
+    "close_position": {},  # what each account holds is closed by somebody else's order
     "read_error": {},  # one REST read is answered with a failure of the server
     # on streams
     "drop_stream": {"link": str},  # close the connections now, without a close frame

@@ -50,6 +50,8 @@ class SimOrder:
     was_triggered: bool = False
     vwap_price_e8: int = 0  # the worst average asked for, 0: the market's
     is_liquidation: bool = False
+    hidden_until_mono_ns: int = 0  # a fault: look-ups do not find it before
+    misled: bool = False  # a fault: the venue denied an order that it had
     modify_id: str = ""  # set only in the news of a modify
 
     @property

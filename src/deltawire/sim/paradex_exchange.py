@@ -135,7 +135,13 @@ class ParadexExchange:
                 self.counters["liquidations"] += 1
                 self.cancel_all(account, reason="IN_LIQUIDATION")
                 for position in [p for p in account.positions.values() if p.size_e8]:
-                    self._close_out(account, position)
+                    self._close_out(account, position, is_liquidation=True)
+
+    def close_positions(self) -> None:
+        """Close what every account holds, by an order of nobody's program. A fault."""
+        for account in self.accounts.values():
+            for position in [p for p in account.positions.values() if p.size_e8]:
+                self._close_out(account, position, is_liquidation=False)
 
     def bust_last_fills(self) -> list[Bust]:
         """Take back each account's last fill that stands. A fault: the venue does it when the chain refuses a match."""
@@ -149,7 +155,7 @@ class ParadexExchange:
         self.busts += made
         return made
 
-    def _close_out(self, account: Account, position: Position) -> None:
+    def _close_out(self, account: Account, position: Position, *, is_liquidation: bool) -> None:
         now_unix_ns = self._clock.unix_ns()
         request = NewOrder(
             account=account.address,
@@ -164,7 +170,7 @@ class ParadexExchange:
             reduce_only=True,
         )
         order = self._register(account, request)
-        order.is_liquidation = True
+        order.is_liquidation = is_liquidation
         self.execute(order)
 
     def add_account(self, address: int, public_key: int, collateral_e8: int) -> Account:

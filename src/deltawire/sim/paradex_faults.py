@@ -26,6 +26,8 @@ def strike_at_once(
                 releases.play(for_s)
             else:
                 releases.set(mode, for_s)
+        elif fault.kind == "close_position" and taken(fault):
+            exchange.close_positions()
         elif fault.kind == "bust" and any(account.fills for account in exchange.accounts.values()) and taken(fault):
             for bust in exchange.bust_last_fills():
                 streams.publish_bust(bust)

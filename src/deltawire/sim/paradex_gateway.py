@@ -102,6 +102,9 @@ class Gateway:
         self._refuse_by_fault()
         self._verify(caller, [params])
         order = self.accept(caller, params, received)
+        if hidden := self._take("hide_order"):
+            order.hidden_until_mono_ns = received.mono_ns + hidden.params.get("ms", 5_000) * 1_000_000
+            order.misled = True
         self._carry_out(order, answer)
 
     def create_batch(
@@ -159,6 +162,10 @@ class Gateway:
             self._exchange.execute(order, fill_max_e8=fill_max_e8, on_private=on_private)
 
         delayed = self._take("delay_reply")
+        if false := self._take("false_reject"):
+            order.misled = True
+            self._proceed(order, execute)
+            raise ApiRefusal(false.params.get("code", "VALIDATION_ERROR"), "a fault says so, and it is not true")
         if self._take("lose_reply"):
             self._proceed(order, execute)
         elif self._take("drop_after"):
@@ -190,12 +197,18 @@ class Gateway:
     def _delivery(self) -> OnPrivate | None:
         """Return how faults want the order's own events sent; None: as usual."""
         late, twice, reverse = (self._take(kind) for kind in ("late_fill", "duplicate_events", "reorder_events"))
+        if self._take("lose_events"):
+            return lambda _events: None
         if not late and not twice and not reverse:
             return None
 
         def deliver(events: Sequence[PrivateEvent]) -> None:
-            for _ in range(2 if twice else 1):
-                self._publish_private(events[::-1] if reverse else events)
+            told = events[::-1] if reverse else events
+            self._publish_private(told)
+            if twice and twice.params.get("ms", 0):
+                self._call_later(twice.params["ms"] / 1_000, lambda: self._publish_private(told))
+            elif twice:
+                self._publish_private(told)
 
         if not late:
             return deliver
@@ -237,13 +250,16 @@ class Gateway:
         """Return one of the caller's orders. Raises ApiRefusal when there is none."""
         if order_id:
             order = caller.account.orders.get(order_id)
-            if order is None:
+            if order is None or self._is_hidden(order):
                 raise ApiRefusal("ORDER_ID_NOT_FOUND", "no such order")
             return order
         order = caller.account.by_client_id.get(client_id)
-        if order is None or market not in {"", order.symbol}:
+        if order is None or market not in {"", order.symbol} or self._is_hidden(order):
             raise ApiRefusal("CLIENT_ORDER_ID_NOT_FOUND", "no such order")
         return order
+
+    def _is_hidden(self, order: SimOrder) -> bool:
+        return self._clock.mono_ns() < order.hidden_until_mono_ns
 
     def cancel(self, caller: Caller, order: SimOrder, queued: Callable[[], None] = lambda: None) -> None:
         """Queue a cancel: `queued` answers, then the order goes. Raises ApiRefusal when it is closed already."""

@@ -199,6 +199,9 @@ class VestApi:
 
     def _answer_order(self, order: Order, reply: Reply) -> None:
         answer = Answer(200, rest.answer(wire.OrderId(order.id)))
+        if false := self._faults.take(VENUE, "false_reject"):
+            order.misled = True
+            raise Refusal(int(false.params.get("code", no.PRICE_CHECK_FAILED)), "a fault says so, and it is not true")
         if self._faults.take(VENUE, "lose_reply") is not None:
             return
         if self._faults.take(VENUE, "drop_after") is not None:
@@ -232,7 +235,8 @@ class VestApi:
         found = [
             order.row()
             for order in self._exchange.orders_of(session.account)
-            if (ids is None or order.id in ids)
+            if not self._is_hidden(order)
+            and (ids is None or order.id in ids)
             and nonce in {-1, order.fields.nonce}
             and wanted["symbol"] in {"", order.fields.symbol}
             and wanted["orderType"] in {"", order.fields.order_type}
@@ -240,6 +244,9 @@ class VestApi:
             and start <= order.post_time_ms <= end
         ]
         return found[:limit]
+
+    def _is_hidden(self, order: Order) -> bool:
+        return self._exchange.now_ms() < order.post_time_ms + order.misfortune.hidden_ms
 
     # --- account ---
 

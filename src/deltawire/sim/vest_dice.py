@@ -45,11 +45,16 @@ class Dice:
             raise Refusal(code, str(reject.params.get("text", "")))
         partial = self._faults.take(VENUE, "partial_fill")
         late = self._faults.take(VENUE, "late_fill")
+        twice = self._faults.take(VENUE, "duplicate_events")
+        hidden = self._faults.take(VENUE, "hide_order")
+        times = 1 if twice is None else 2
         return Misfortune(
             reject_code=code,
             fraction_e8=E8 if partial is None else partial.params.get("fraction_e8", E8 // 2),
             events_late_ms=0 if late is None else late.params.get("ms", 500),
-            events_times=1 if self._faults.take(VENUE, "duplicate_events") is None else 2,
+            events_times=0 if self._faults.take(VENUE, "lose_events") is not None else times,
+            events_again_ms=0 if twice is None else twice.params.get("ms", 0),
+            hidden_ms=0 if hidden is None else hidden.params.get("ms", 5_000),
             reverses_events=self._faults.take(VENUE, "reorder_events") is not None,
         )
 

@@ -198,6 +198,7 @@ class VestExchange:
         account.last_nonce = max(account.last_nonce, fields.nonce)
         order = self._new_order(account, pool, fields, size_e8, limit_price_e8, misfortune)
         order.received_mono_ns, order.children = received_mono_ns, children
+        order.misled = misfortune.hidden_ms > 0
         return order
 
     def _new_order(
@@ -350,17 +351,27 @@ class VestExchange:
                     order.code = no.DELETED_BY_LIQ
                     self._finish(order, wire.REJECTED)
             symbol, held_e8 = closing
-            pool, size_e8 = self.pools[symbol], abs(held_e8)
-            pool.remake()  # at what the pool charges now, not before the move
-            price_e8 = pool.average_price_e8(is_buy=held_e8 < 0, size_e8=size_e8)
-            if price_e8 is None or pool.halted:
+            self.pools[symbol].remake()  # at what the pool charges now, not before the move
+            if not self._close_out(account, self.pools[symbol], held_e8):
                 return
-            self.accrue(pool)
-            fields = liquidation.order_fields(pool, held_e8, self.now_ms())
-            order = self._new_order(account, pool, fields, size_e8, 0)
-            self.orders[order.id] = order
             self.counters["liquidations"] += 1
-            self._fill(order, account, pool, price_e8, size_e8)
+
+    def close_positions(self) -> None:
+        """Close what every account holds, by an order of nobody's program. A fault; a market without a price keeps."""
+        for account in self.accounts.by_address.values():
+            for symbol in list(account.ledger.positions):
+                self._close_out(account, self.pools[symbol], account.ledger.position(symbol).size_e8)
+
+    def _close_out(self, account: Account, pool: HousePool, held_e8: int) -> bool:
+        """Close a part of a position (signed) by an order nobody signed. False where the picture does not go so far."""
+        price_e8 = pool.average_price_e8(is_buy=held_e8 < 0, size_e8=abs(held_e8))
+        if price_e8 is None or pool.halted:
+            return False
+        self.accrue(pool)
+        order = self._new_order(account, pool, liquidation.order_fields(pool, held_e8, self.now_ms()), abs(held_e8), 0)
+        self.orders[order.id] = order
+        self._fill(order, account, pool, price_e8, abs(held_e8))
+        return True
 
     def _cover(self, account: Account) -> None:
         """Take over what an account without positions owes: the house's loss, as nobody can be asked for it."""
@@ -384,11 +395,17 @@ class VestExchange:
             order.withheld.insert(0, event)
             events = order.withheld if event.status in wire.FINAL else []
 
-        def deliver() -> None:
+        def tell() -> None:
             for told in events:
-                for _ in range(misfortune.events_times):
-                    if self.sink is not None:
-                        self.sink.on_order_event(account, told)
+                if self.sink is not None:
+                    self.sink.on_order_event(account, told)
+
+        def deliver() -> None:
+            for at in range(misfortune.events_times):
+                if at and misfortune.events_again_ms:
+                    self._call_later(misfortune.events_again_ms / 1000, tell)
+                else:
+                    tell()
 
         if late and misfortune.events_late_ms:
             self._call_later(misfortune.events_late_ms / 1000, deliver)

@@ -22,6 +22,8 @@ def strike_at_once(exchange: VestExchange, hub: StreamHub, faults: Faults, call_
             hub.listen_keys_expired()
         elif fault.kind == "expire_token" and taken(fault):
             exchange.accounts.expire_sessions()
+        elif fault.kind == "close_position" and taken(fault):
+            exchange.close_positions()
         elif fault.kind in {"halt", "thin_book", "stale_book"}:
             base = fault.params.get("base", "")
             struck = [pool for pool in exchange.pools.values() if base in {"", pool.rules.base}]

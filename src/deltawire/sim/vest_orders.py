@@ -23,6 +23,8 @@ class Misfortune:
     fraction_e8: int = E8  # of the size that is executed at most
     events_late_ms: int = 0
     events_times: int = 1
+    events_again_ms: int = 0  # the second time comes so much after the first
+    hidden_ms: int = 0  # look-ups do not find it for so long
     reverses_events: bool = False  # nothing is told until the order is over, and then the last word first
 
 
@@ -56,6 +58,7 @@ class Order:
     cum_funding_e8: int = 0
     children: list[wire.OrderFields] = field(default_factory=list)  # checked; orders of their own once this has filled
     after_execution: list[Callable[[], None]] = field(default_factory=list)
+    misled: bool = False  # the venue denied an order that it had
     withheld: list[wire.OrderEvent] = field(default_factory=list)
 
     @property

@@ -100,7 +100,7 @@ async def test_a_lost_reply_is_in_doubt_after_the_timeout_and_later_news_is_stil
     assert rig.sink.of(client_id)[1] == InDoubt("no reply within 0.05 s")
     rig.fake.fill(client_id, SIZE_E8)
     rig.fake.end(client_id)
-    await rig.until_kinds(client_id, "Sent", "InDoubt", "FillSeen", "Acked", "Closed")
+    await rig.until_kinds(client_id, "Sent", "InDoubt", "FillSeen", "Closed", "Acked")
 
 
 async def test_an_acknowledged_order_without_an_end_is_in_doubt(rig):

@@ -150,8 +150,8 @@ async def test_an_answer_that_shows_the_end_ends_the_order(down):
 
     down.fake.on_post = answer_closed
     client_id = down.submit(purpose=Purpose.EXIT)
-    await down.until_kinds(client_id, "Sent", "Acked", "Closed")
-    assert down.sink.of(client_id)[2] == Closed(SIZE_E8, "")
+    await down.until_kinds(client_id, "Sent", "Closed", "Acked")
+    assert down.sink.of(client_id)[1] == Closed(SIZE_E8, "")
     assert "InDoubt" not in down.sink.kinds(client_id)
 
 

@@ -351,12 +351,13 @@ class OrderDesk:
             # Of an earlier run: the engine knows what to make of it.
             self._tell(client_id, _closed(order) if order.is_closed else Acked(VenueOrderId(order.order_id)))
             return
-        if not life.venue_order_id:
-            life.venue_order_id = order.order_id
-            self._tell(client_id, Acked(VenueOrderId(order.order_id)))
         if order.is_closed and not life.over:
             self._lives.end(life)
             self._tell(client_id, _closed(order))
+        # After its end: what it means for the position comes before what the order is called.
+        if not life.venue_order_id:
+            life.venue_order_id = order.order_id
+            self._tell(client_id, Acked(VenueOrderId(order.order_id)))
 
     def _on_fill(self, fill: Fill, received_mono_ns: int) -> None:
         if not fill.client_id:

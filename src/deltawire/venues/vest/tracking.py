@@ -118,10 +118,9 @@ def _learn(order: TrackedOrder, news: OrderNews, learned: Learned, *, is_row: bo
     if news.status == wire.REJECTED:
         _refused(order, news, learned, is_row=is_row)
         return
-    if not order.venue_order_id:
+    is_new, was_closed = not order.venue_order_id, order.closed
+    if is_new:
         order.venue_order_id = news.id
-        if not order.closed:
-            learned.events.append(Acked(VenueOrderId(news.id)))
     match news.status:
         case wire.FILLED:
             _filled(order, news, learned)
@@ -134,6 +133,9 @@ def _learn(order: TrackedOrder, news: OrderNews, learned: Learned, *, is_row: bo
             learned.read_again = not order.closed
         case _:  # NEW: it is there, nothing more
             pass
+    if is_new and not was_closed:
+        # Last: what it means for the position comes before what the order is called.
+        learned.events.append(Acked(VenueOrderId(news.id)))
 
 
 def report(order: TrackedOrder | None, rows: list[wire.OrderRow]) -> OrderReport | None:

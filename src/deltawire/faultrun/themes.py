@@ -1,0 +1,127 @@
+"""Bad days of one kind: faults that fit together, as rare rows of the transition tables need them. Drawn, not run."""
+
+import random
+from collections.abc import Callable, Iterator
+
+from deltawire.faultrun.kinds import (
+    FAULTS_UNTIL_NS,
+    KINDS,
+    ON_ORDERS,
+    S_NS,
+    VENUES,
+    Strike,
+    cut,
+    false_code,
+    goodbye,
+    moment,
+    part,
+    power,
+)
+from deltawire.sim.basis import MS
+
+
+def themed(rng: random.Random, theme: str) -> Iterator[Strike]:
+    """Draw the strikes of a theme."""
+    return THEMES[theme](rng)
+
+
+def _late(rng: random.Random) -> Iterator[Strike]:
+    """Within the margin at which an order is written off; what a clock further ahead does is a gap known by name."""
+    yield Strike(S_NS // 2, "clock.step", {"ms": rng.choice((-400, 400))})
+    yield Strike(moment(rng), "net.cut", cut(rng))
+
+
+def _orders(rng: random.Random) -> Iterator[Strike]:
+    """Every order goes wrong in some way, at both venues."""
+    for venue in VENUES:
+        for kind in rng.sample(sorted(ON_ORDERS), 5):
+            if kind.startswith(venue):
+                yield Strike(moment(rng) // 3, kind, KINDS[kind](rng) | {"count": rng.randint(5, 30)})
+
+
+def _deaf(_rng: random.Random) -> Iterator[Strike]:
+    """Private news is lost or late all the time: the bot lives by reading."""
+    for at_ns in range(S_NS, FAULTS_UNTIL_NS, 2 * S_NS):
+        yield Strike(at_ns, "paradex.silent_stream", {"link": "orders", "ms": 1_500})
+        yield Strike(at_ns, "vest.silent_stream", {"link": "private", "ms": 1_500})
+
+
+def _crashes(rng: random.Random) -> Iterator[Strike]:
+    """Every run of the bot is a short one."""
+    at_ns = moment(rng)
+    for _ in range(rng.randint(1, 5)):
+        yield Strike(at_ns, "crash.at_write", KINDS["crash.at_write"](rng))
+        at_ns += rng.randrange(3 * S_NS)
+
+
+def _again(rng: random.Random) -> Iterator[Strike]:
+    """Every event comes a second time, seconds later: over reconnects, and in the next run of the bot."""
+    for venue in VENUES:
+        yield Strike(S_NS // 2, f"{venue}.duplicate_events", {"ms": rng.randrange(500, 5_000), "count": 20})
+    for _ in range(rng.randint(1, 4)):
+        kind = rng.choice(("crash.now", "crash.at_write", "paradex.drop_stream", "vest.drop_stream"))
+        yield Strike(moment(rng), kind, KINDS[kind](rng))
+
+
+def _goodbye(rng: random.Random) -> Iterator[Strike]:
+    """A venue leaves just as an order is to be sent: its bytes never leave, and the bot learns that at once or late."""
+    for _ in range(rng.randint(3, 8)):
+        at_ns = moment(rng)
+        yield Strike(at_ns, "net.goodbye", goodbye(rng))
+        if rng.random() < 0.4:  # the order socket is gone as well: exits have the other road only
+            yield Strike(at_ns - S_NS // 10, "net.refuse", {"venue": "paradex", "port": "ws", "ms": 4_000})
+            yield Strike(at_ns, "net.goodbye", goodbye(rng) | {"venue": "paradex"})
+
+
+def _power(rng: random.Random) -> Iterator[Strike]:
+    """The machine goes down, more than once."""
+    for _ in range(rng.randint(1, 4)):
+        yield Strike(moment(rng), "crash.power", power(rng))
+
+
+def _lies(rng: random.Random) -> Iterator[Strike]:
+    """Yield venues that contradict themselves: refused and yet filled, filled and yet not to be found."""
+    for venue in VENUES:
+        hides = rng.random() < 0.5
+        first = {"count": rng.randint(2, 8)}
+        at_ns = moment(rng) // 2
+        if hides:
+            yield Strike(at_ns, f"{venue}.hide_order", {"ms": rng.randrange(3_000, 6_000)} | first)
+            yield Strike(at_ns, f"{venue}.{rng.choice(('lose_reply', 'delay_reply', 'drop_after'))}", dict(first))
+        else:
+            yield Strike(at_ns, f"{venue}.false_reject", false_code(venue, rng) | first)
+            if rng.random() < 0.3:
+                yield Strike(at_ns, f"{venue}.fill_before_ack", dict(first))
+        if rng.random() < 0.7:
+            yield Strike(at_ns, f"{venue}.late_fill", {"ms": rng.randrange(100, 4_500)} | first)
+        if rng.random() < 0.5:
+            yield Strike(at_ns, f"{venue}.reorder_events", dict(first))
+        if rng.random() < 0.4:
+            yield Strike(at_ns, f"{venue}.partial_fill", part(rng) | first)
+        if rng.random() < 0.2:
+            yield Strike(at_ns, f"{venue}.lose_events", dict(first))
+
+
+def _hands(rng: random.Random) -> Iterator[Strike]:
+    """Yield what others do to the positions: a person, a guardian, the chain that takes a fill back."""
+    for _ in range(rng.randint(1, 3)):
+        at_ns = moment(rng)
+        if rng.random() < 0.5:
+            # As a guardian does: the bot is dead, and what is on is closed before it is back.
+            kind = rng.choice(("crash.now", "crash.at_write"))
+            yield Strike(at_ns, kind, KINDS[kind](rng))
+            at_ns += rng.randrange(50, 1_500) * MS
+        yield Strike(at_ns, rng.choice(("hand.close", "hand.close", "paradex.bust", "paradex.close_position")))
+
+
+THEMES: dict[str, Callable[[random.Random], Iterator[Strike]]] = {
+    "late": _late,
+    "orders": _orders,
+    "deaf": _deaf,
+    "crashes": _crashes,
+    "liars": _lies,
+    "again": _again,
+    "goodbye": _goodbye,
+    "hands": _hands,
+    "power": _power,
+}
