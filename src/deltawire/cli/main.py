@@ -59,11 +59,17 @@ def init(
 
 
 @app.command()
-def run(config: Config = CONFIG) -> None:
+def run(
+    config: Config = CONFIG,
+    *,
+    live: Annotated[
+        bool, typer.Option("--live", help="Yes, real orders: asked for once for each pair of accounts.")
+    ] = False,
+) -> None:
     """Run the bot until it is stopped. Exit 0: ended clean; 1: something is left to look at; 2: a setting is wrong."""
     from deltawire.cli.run import run as work
 
-    work(config)
+    work(config, live=live)
 
 
 @app.command()

@@ -12,6 +12,7 @@ import typer
 from deltawire.cli import exits
 from deltawire.cli.report import JournalPlace, journal_place
 from deltawire.config import load_config, load_secrets
+from deltawire.config.secrets import NO_SECRETS
 from deltawire.core.money import format_e8
 from deltawire.journal.log import writer_pid
 from deltawire.journal.segments import JournalError
@@ -41,7 +42,7 @@ def _ask(config: Path, place: JournalPlace, statement: Statement) -> dict[str, V
         exits.leave(f"a bot (process {pid}) runs on this journal and compares itself: end it first", exits.MISUSED)
     with exits.wrong_settings_told():
         settings = load_config(config)
-        secrets = load_secrets(config.absolute().parent / ".env")
+        secrets = NO_SECRETS if settings.is_paper else load_secrets(config.absolute().parent / ".env")
     from deltawire.cli.verify_live import ask_venues  # noqa: PLC0415 - the engine is loaded only for this
 
     return ask_venues(settings, secrets, statement)

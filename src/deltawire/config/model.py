@@ -29,7 +29,8 @@ class Section(BaseModel):
 
 
 class Mode(Enum):
-    PAPER = "paper"
+    PAPER = "paper"  # live public data, orders filled here; needs no account
+    TESTNET = "testnet"  # real orders, play money of the venue's
     LIVE = "live"
 
 
@@ -262,6 +263,13 @@ class GuardianConfig(Section):
     log_file: f.AnyPath | None = None  # left out: beside the bot's log
 
 
+class PaperConfig(Section):
+    """The accounts of paper trading; read when they are made, that is with a new journal."""
+
+    equity_e8: f.Usd = Field(default=10_000 * 10**8, alias="equity_usd")  # on each venue
+    leverage: f.OneTo100 = 10
+
+
 class BotConfig(Section):
     mode: Annotated[Mode, _one_of(Mode)] = Mode.PAPER
     arm_after_unclean: Annotated[ArmAfterUnclean, _one_of(ArmAfterUnclean)] = ArmAfterUnclean.MANUAL
@@ -273,6 +281,7 @@ class BotConfig(Section):
     log: LogConfig = LogConfig()
     guardian: GuardianConfig = GuardianConfig()
     metrics: MetricsConfig = MetricsConfig()
+    paper: PaperConfig = PaperConfig()
 
     def guardian_view(self) -> Self:
         """Return the settings the guardian closes with: the same pairs and venues, a journal and a log of its own."""
@@ -290,15 +299,31 @@ class BotConfig(Section):
         return self.log.file.with_name(f"{stem}-guardian{dot}{rest}")
 
     @property
-    def is_live(self) -> bool:
-        return self.mode is Mode.LIVE
+    def is_paper(self) -> bool:
+        return self.mode is Mode.PAPER
+
+    @property
+    def is_money(self) -> bool:
+        """Whether this bot's orders cost money: live, and not on simulators."""
+        return self.mode is Mode.LIVE and not self.is_simulated
 
     @property
     def is_simulated(self) -> bool:
-        """Whether every venue is on this machine, so that no figure of the run is money."""
+        """Whether every venue is on this machine."""
         venues = self.venues
         urls = (venues.paradex.rest_url, venues.paradex.ws_url, venues.vest.rest_url, venues.vest.ws_url)
         return all(urlsplit(url).hostname in _LOOPBACK for url in urls)
+
+    @model_validator(mode="after")
+    def _play_money_has_its_own_journal(self) -> Self:
+        """Let no mode count another's trades as its own: `journal` is live's, `journal-paper` that of paper.
+
+        Its tables are in SQLite then: a database named in `url` is for money.
+        """
+        if self.mode is not Mode.LIVE:
+            apart = self.journal.dir.with_name(f"{self.journal.dir.name}-{self.mode.value}")
+            self.__dict__["journal"] = self.journal.model_copy(update={"dir": apart, "url": ""})  # the model is frozen
+        return self
 
     @model_validator(mode="after")
     def _pairs_are_apart(self) -> Self:

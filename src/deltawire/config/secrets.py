@@ -38,6 +38,9 @@ class BotSecrets:
     vest_primary_private_key: Secret
 
 
+NO_SECRETS = BotSecrets("", Secret(""), "", Secret(""))  # what paper trading needs
+
+
 def load_secrets(env_file: Path, environ: Mapping[str, str] = os.environ) -> BotSecrets:
     """Read the four variables. Raises ConfigError naming each that is missing or malformed, and an open `.env`."""
     problems: list[Problem] = []

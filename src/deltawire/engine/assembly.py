@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from deltawire.config.model import ArmAfterUnclean, BotConfig, PairConfig
-from deltawire.config.secrets import BotSecrets
+from deltawire.config.secrets import NO_SECRETS, BotSecrets
 from deltawire.core.edge import PairRules
 from deltawire.core.types import Instrument
 from deltawire.engine.bot import Bot
@@ -32,10 +32,15 @@ from deltawire.net.sockets import SocketNetwork
 from deltawire.net.tls import client_context
 from deltawire.observe.log import BufferedLog
 from deltawire.venues.contract import EventLog, Refused, Venue
+from deltawire.venues.paper.account import PaperAccount
+from deltawire.venues.paper.market import PublicMarket
+from deltawire.venues.paper.session import PaperVenue
 from deltawire.venues.paradex.http import origin_of
+from deltawire.venues.paradex.public import ParadexPublic
 from deltawire.venues.paradex.session import ParadexVenue
 from deltawire.venues.paradex.settings import ParadexSettings
-from deltawire.venues.vest.reads import split_rest_url
+from deltawire.venues.vest.public import VestPublic
+from deltawire.venues.vest.reads import PublicReads, split_rest_url
 from deltawire.venues.vest.session import VestVenue
 from deltawire.venues.vest.settings import VestSettings
 
@@ -113,8 +118,13 @@ async def _guard(config: BotConfig, secrets: BotSecrets) -> int:
 
 
 async def _run_logged(config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: BufferedLog) -> int:
-    bot = assemble(config, secrets, clock, log)
-    accounts = {"paradex": secrets.paradex_account, "vest": secrets.vest_primary_address}
+    try:
+        bot = assemble(config, secrets, clock, log)
+    except (ValueError, OSError) as e:  # a key that is not the address's, a paper account that cannot be read
+        log.error("bot.cannot_start", reason=str(e))
+        return EXIT_MISUSED
+    # Paper has no account to share; its journal's lock keeps a second bot away.
+    accounts = {} if config.is_paper else {"paradex": secrets.paradex_account, "vest": secrets.vest_primary_address}
     with AccountLocks(accounts, state_folder()):
         stop = _Stop()
         control = ControlServer(config.control.socket, _commands(bot, stop, log), log)
@@ -208,7 +218,8 @@ def _settings(config: BotConfig) -> BotSettings:
     return BotSettings(
         limits=limits_of(config),
         pairs=tuple(_plan(pair, config) for pair in config.pairs),
-        simulated=config.is_simulated,
+        simulated=not config.is_money,
+        mode=config.mode.value,
         arm_itself=config.arm_after_unclean is ArmAfterUnclean.AUTO,
         config_digest=hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16],
     )
@@ -226,7 +237,21 @@ def _plan(pair: PairConfig, config: BotConfig) -> PairPlan:
 def venues_of(
     config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: BufferedLog, rng: random.Random
 ) -> list[Venue]:
+    """Make the adapters of both venues. Mode paper: their public side, and orders filled here. All else is the same."""
+    if config.is_paper:
+        markets: list[PublicMarket] = [_paradex_public(config, clock, log, rng), _vest_public(config, clock, log, rng)]
+        return [_paper(market, config, clock, log, rng) for market in markets]
     return [_paradex(config, secrets, clock, log, rng), _vest(config, secrets, clock, log, rng)]
+
+
+def _paper(
+    market: PublicMarket, config: BotConfig, clock: SystemClock, log: BufferedLog, rng: random.Random
+) -> PaperVenue:
+    """Make the paper account of a venue beside the journal: what the venue would keep, kept here."""
+    path = config.journal.dir / f"paper-{market.name}.jsonl"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    account = PaperAccount(path, equity_e8=config.paper.equity_e8, unix_ns=clock.unix_ns())
+    return PaperVenue(market, account, leverage=config.paper.leverage, clock=clock, log=log, rng=rng)
 
 
 def _network(ca_file: Path | None, clock: SystemClock, rng: random.Random) -> SocketNetwork:
@@ -241,9 +266,23 @@ def _symbols(config: BotConfig, venue: str) -> tuple[str, ...]:
 def _paradex(
     config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: BufferedLog, rng: random.Random
 ) -> ParadexVenue:
+    network = _network(config.venues.paradex.ca_file, clock, rng)
+    settings = paradex_settings(config, secrets)
+    http = network.rest(origin_of(settings.rest_url))
+    return ParadexVenue(settings, network=network, http=http, clock=clock, log=log, rng=rng)
+
+
+def _paradex_public(config: BotConfig, clock: SystemClock, log: BufferedLog, rng: random.Random) -> ParadexPublic:
+    network = _network(config.venues.paradex.ca_file, clock, rng)
+    settings = paradex_settings(config, NO_SECRETS)
+    http = network.rest(origin_of(settings.rest_url))
+    return ParadexPublic(settings, network=network, http=http, clock=clock, log=log, rng=rng)
+
+
+def paradex_settings(config: BotConfig, secrets: BotSecrets) -> ParadexSettings:
+    """Return what the Paradex adapter is told. Settings that are in no file keep the adapter's defaults."""
     venue = config.venues.paradex
-    network = _network(venue.ca_file, clock, rng)
-    settings = ParadexSettings(
+    return ParadexSettings(
         rest_url=venue.rest_url,
         ws_url=venue.ws_url,
         account_address=secrets.paradex_account,
@@ -259,8 +298,6 @@ def _paradex(
         # The simulator has releases only when it is told to; a demo must run at any hour.
         release_ahead_s=None if config.is_simulated else venue.release_ahead_ns // 10**9,
     )
-    http = network.rest(origin_of(venue.rest_url))
-    return ParadexVenue(settings, network=network, http=http, clock=clock, log=log, rng=rng)
 
 
 def _vest(
@@ -270,6 +307,14 @@ def _vest(
     network = _network(config.venues.vest.ca_file, clock, rng)
     origin, _ = split_rest_url(settings.rest_url)
     return VestVenue(settings, network=network, client=network.rest(origin), clock=clock, log=log, rng=rng)
+
+
+def _vest_public(config: BotConfig, clock: SystemClock, log: BufferedLog, rng: random.Random) -> VestPublic:
+    settings = vest_settings(config, NO_SECRETS)
+    network = _network(config.venues.vest.ca_file, clock, rng)
+    client = network.rest(split_rest_url(settings.rest_url)[0])
+    reads = PublicReads(settings, client, clock=clock, log=log)
+    return VestPublic(settings, reads, network=network, clock=clock, log=log, rng=rng)
 
 
 def vest_settings(config: BotConfig, secrets: BotSecrets) -> VestSettings:

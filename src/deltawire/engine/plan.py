@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from deltawire.core.edge import PairRules
 from deltawire.core.limits import Limits
 from deltawire.core.types import Instrument
-from deltawire.journal.records import PairConfigured, RunStarted
+from deltawire.journal.records import Mode, PairConfigured, RunStarted
 
 
 class CannotStart(Exception):
@@ -29,6 +29,7 @@ class BotSettings:
     pairs: tuple[PairPlan, ...]
     simulated: bool
     config_digest: str
+    mode: Mode = "live"
     watch_every_s: float = 5.0
     arm_itself: bool = True  # trade at once even after an unclean end; else a person arms it first
 
@@ -53,7 +54,7 @@ def run_started(
         unix_ns=unix_ns,
         mono_ns=mono_ns,
         version=version,
-        mode="live",
+        mode=settings.mode,
         simulated=settings.simulated,
         pairs=pairs,
         config_digest=settings.config_digest,

@@ -21,7 +21,7 @@ def status(bot: Bot) -> dict[str, Any]:
     return {
         "state": bot.state,
         "run_id": bot.run_id,
-        "mode": "live",
+        "mode": bot.settings.mode,
         "simulated": bot.settings.simulated,
         "halted": bot.gate.halted,
         "journal": bot.recorder.broken or "ok",

@@ -21,6 +21,25 @@ def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return (Path(named) if named.startswith("/") else Path.home() / ".local/state") / "deltawire"
 
 
+class LiveConsent:
+    """The owner's word that these two accounts may be traded with real money, given once and kept."""
+
+    def __init__(self, paradex_account: str, vest_address: str, folder: Path) -> None:
+        self._path = folder / f"live-{int(paradex_account, 16):x}-{int(vest_address, 16):x}"
+
+    @property
+    def given(self) -> bool:
+        return self._path.exists()
+
+    def give(self) -> None:
+        """Raise JournalUnwritable where the folder cannot be used."""
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)
+        except OSError as e:
+            raise JournalUnwritable(f"cannot keep the word in {self._path.parent}: {e}; set XDG_STATE_HOME") from e
+
+
 class AccountLocks:
     """Locks held until `close`."""
 

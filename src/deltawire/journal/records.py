@@ -25,7 +25,7 @@ from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, VenueOrderId
 
 Leg = Literal["a", "b"]
-Mode = Literal["paper", "live"]
+Mode = Literal["paper", "testnet", "live"]
 PurposeName = Literal["entry", "exit", "repair", "unwind"]
 Kind = Literal["sent", "not_sent", "acked", "fill", "filled_total", "closed", "rejected", "in_doubt", "not_found"]
 Outcome = Literal["closed", "unwound", "nothing_filled", "stuck"]
@@ -46,7 +46,7 @@ class PairConfigured(msgspec.Struct, frozen=True, kw_only=True):
 class RunStarted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The bot came up. Everything until the next RunStarted belongs to this run.
 
-    simulated: the venues are simulators, so no figure of this run is money.
+    simulated: no figure of this run is money: the venues are simulators or a testnet, or the fills are paper.
     unclean_before: the run before this one has no clean RunEnded.
     config_digest: a hash of the settings without secrets.
     """

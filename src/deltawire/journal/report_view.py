@@ -25,11 +25,14 @@ def render(report: Report) -> RenderableType:
     return Group(*parts)
 
 
+_NO_MONEY = {"paper": "orders filled here on live books", "testnet": "play money of the venues'"}
+
+
 def _summary(report: Report) -> Table:
     money = "simulated USD" if report.simulated else "USD"
     title = f"Run {report.run_id} ({report.mode}, {report.status})"
     if report.simulated:
-        title += ": simulated venues, no figure here is money"
+        title += f": {_NO_MONEY.get(report.mode, 'simulated venues')}, no figure here is money"
     table = Table(title=title, title_justify="left", title_style="bold", show_header=False)
     table.add_column(style="dim")
     table.add_column(justify="right")

@@ -129,6 +129,7 @@ class RestApi:
             http.limit = self._public_limit
         else:
             http.limit = self._private_limit
+        self._venue.counters["private_calls"] += http.limit is not self._public_limit
         http.limit.take(now_mono_ns)
         if http.limit is self._private_limit:
             caller = http.caller()

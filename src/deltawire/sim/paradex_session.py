@@ -116,6 +116,7 @@ class Session:
                 self._sends_orders = True
             if request.method.startswith("order.create"):
                 self._venue.gateway.orders_read_mono_ns.append(read_mono_ns)
+            self._venue.counters["private_calls"] += request.method == "auth" or request.method.startswith("order.")
             self._handlers[request.method](call)
         except rpc.BadRequest as bad:
             self._fail(request.id, bad.code, bad.message, bad.data, read_unix_ns)

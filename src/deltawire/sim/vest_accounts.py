@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
+from deltawire.core.ledger import Ledger
 from deltawire.core.money import E8, notional_e8, rate_of_e8
-from deltawire.sim.vest_ledger import Ledger
 from deltawire.sim.vest_pool import HousePool
 from deltawire.sim.vest_refusal import (
     ACCOUNT_NOT_FOUND,

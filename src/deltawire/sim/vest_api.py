@@ -119,6 +119,7 @@ class VestApi:
     def handle(self, request: Request, reply: Reply) -> None:
         """Serve one request. reply is called at most once; a fault may drop the connection or never answer."""
         self._exchange.counters["requests"] += 1
+        self._exchange.counters["private_calls"] += "x-api-key" in request.headers or request.method != "GET"
         allowed, limits = self._limit.take(request.headers.get("x-api-key", ""), self._exchange.now_ms())
         if not allowed:
             self._exchange.counters["rate_limited"] += 1

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Protocol
 
+from deltawire.core.ledger import Ledger
 from deltawire.core.money import E8, floor_to, notional_e8
 from deltawire.sim import vest_checks as checks
 from deltawire.sim import vest_execution as execution
@@ -21,7 +22,6 @@ from deltawire.sim.market import Quote
 from deltawire.sim.vest_accounts import Account, Accounts, Session
 from deltawire.sim.vest_candles import Candles
 from deltawire.sim.vest_dice import VENUE, Dice
-from deltawire.sim.vest_ledger import Ledger
 from deltawire.sim.vest_orders import NO_MISFORTUNE, Misfortune, Order, usdc
 from deltawire.sim.vest_pool import NO_PICTURE, HousePool
 from deltawire.sim.vest_refusal import Refusal

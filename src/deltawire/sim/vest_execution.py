@@ -6,10 +6,10 @@ Source: Vest API v2 notes, sections 9 and 10. Which code a too-tight limitPrice 
 
 from collections.abc import Mapping
 
+from deltawire.core.ledger import MICRO_E8
 from deltawire.core.money import ceil_to, notional_e8, rate_of_e8
 from deltawire.sim import vest_refusal as no
 from deltawire.sim.vest_accounts import Account, margin_of
-from deltawire.sim.vest_ledger import MICRO_E8
 from deltawire.sim.vest_pool import HousePool
 from deltawire.venues.vest import signing, wire
 

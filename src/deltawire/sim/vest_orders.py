@@ -6,8 +6,8 @@ Decides nothing: vest_exchange moves the states. Source: Vest API v2 notes, sect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from deltawire.core.ledger import MICRO_E8
 from deltawire.core.money import E8, floor_to, format_e8
-from deltawire.sim.vest_ledger import MICRO_E8
 from deltawire.sim.vest_settings import VestMarketRules
 from deltawire.venues.vest import signing, wire
 

@@ -8,9 +8,11 @@ Source: Vest API v2 notes, sections 8, 9 and 13; the formulas of distance, size 
 from dataclasses import dataclass
 
 from deltawire.core.book import Level
+from deltawire.core.ledger import MICRO_E8
 from deltawire.core.money import E8, ceil_to, floor_to, notional_e8
+from deltawire.core.taking import average_price_e8
+from deltawire.core.types import Side
 from deltawire.sim.market import Quote
-from deltawire.sim.vest_ledger import MICRO_E8
 from deltawire.sim.vest_settings import VestMarketRules, VestSimSettings
 
 _HOUR_NS = 3_600 * 10**9
@@ -71,15 +73,8 @@ class HousePool:
 
     def average_price_e8(self, *, is_buy: bool, size_e8: int) -> int | None:
         """Return the volume-weighted price, rounded against the trader; None when the picture ends before the size."""
-        left_e8, product = size_e8, 0
-        for price_e8, level_e8 in self.picture.asks if is_buy else self.picture.bids:
-            take_e8 = min(left_e8, level_e8)
-            product += price_e8 * take_e8
-            left_e8 -= take_e8
-            if left_e8 == 0:
-                tick_e8 = self.rules.price_tick_e8
-                return ceil_to(-(-product // size_e8), tick_e8) if is_buy else floor_to(product // size_e8, tick_e8)
-        return None
+        side, levels = (Side.BUY, self.picture.asks) if is_buy else (Side.SELL, self.picture.bids)
+        return average_price_e8(levels, side, size_e8, self.rules.price_tick_e8)
 
     def premium_e8(self, size_e8: int) -> int:
         """Return what a trade (size signed) pays for the risk it adds to the pool; 0 when it takes some away.

@@ -85,6 +85,7 @@ class StreamHub:
         """Accept a socket by its URL's query, or close it with the venue's code and return None."""
         self._faults.saw(VENUE, "connection")
         self._exchange.counters["streams_opened"] += 1
+        self._exchange.counters["private_calls"] += "listenKey" in query
         code, account = self._admit(query)
         if code:
             connection.close(code)

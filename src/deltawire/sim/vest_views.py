@@ -6,10 +6,10 @@ Source: Vest API v2 notes, sections 6 and 7.
 from bisect import bisect_right
 from collections.abc import Mapping
 
+from deltawire.core.ledger import Ledger, Position
 from deltawire.core.money import E8, ceil_to, format_e8, notional_e8, rate_of_e8
 from deltawire.sim.vest_accounts import Account, Margin, margin_of
 from deltawire.sim.vest_candles import DAY_MS, Candle
-from deltawire.sim.vest_ledger import Ledger, Position
 from deltawire.sim.vest_orders import FUNDING_DECIMALS, USDC_DECIMALS, ratio, usdc
 from deltawire.sim.vest_pool import HousePool
 from deltawire.venues.vest import signing, wire

@@ -12,6 +12,7 @@ from deltawire.venues.paradex.session import NEVER_MARGIN_MS
 
 
 async def test_an_order_of_which_nothing_is_heard_is_in_doubt_and_look_up_tells_the_truth(hasty: Rig):
+    hasty.wants_a_venue()
     for fault in hasty.world.lose_all_news():
         hasty.world.faults.add(fault)
     prepared = hasty.submit()
@@ -126,6 +127,7 @@ async def test_with_the_venue_gone_an_order_is_known_not_to_have_left(hasty: Rig
 
 
 async def test_with_the_venue_gone_reads_raise_and_do_not_guess(hasty: Rig):
+    hasty.wants_a_venue()
     prepared = hasty.submit()
     await hasty.ended(prepared)
     await hasty.world.stop()

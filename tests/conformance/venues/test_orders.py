@@ -164,7 +164,7 @@ async def test_stamps_tell_the_way_of_an_order_in_order(rig: Rig):
     assert 0 < stamps.prepared_mono_ns <= stamps.signed_mono_ns <= stamps.encoded_mono_ns <= stamps.written_mono_ns
     assert stamps.written_mono_ns <= stamps.reply_mono_ns <= stamps.acked_mono_ns
     assert stamps.written_mono_ns <= stamps.filled_mono_ns
-    assert stamps.transport in {"ws", "https"}
+    assert stamps.transport in {"ws", "https", "paper"}
     assert stamps.reused
     assert stamps.connection_age_ns > 0
     assert stamps.connection_requests > 0

@@ -166,7 +166,8 @@ async def test_close_may_be_repeated_and_leaves_no_task_and_no_timer_behind(make
     rig = make()
     await rig.start()
     await rig.ended(rig.submit())
-    rig.fault("drop_before")
+    if not rig.world.on_paper:
+        rig.fault("drop_before")
     rig.submit()  # closing with an order unanswered
     await rig.venue.close()
     heard = list(rig.ear.events.items())
@@ -229,7 +230,9 @@ def hidden_in(text: str, secrets: list[str]) -> list[str]:
 
 
 async def test_two_adapters_of_one_account_hear_each_other_without_harm(make):
-    one, other = make(), make()
+    one = make()
+    one.wants_a_venue()
+    other = make()
     await one.start()
     await other.start()
     prepared = one.submit()

@@ -3,10 +3,15 @@
 Timings are shortened so that the suite is quick; what is answered, and how, is as the product's simulators have it.
 """
 
+import json
 import random
+import shutil
 import ssl
+import tempfile
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from examples.toy_venue import simulator
@@ -38,8 +43,14 @@ from deltawire.sim.paradex_server import ParadexSim
 from deltawire.sim.vest_server import VestSim
 from deltawire.sim.vest_settings import VestMarketRules, VestSimSettings
 from deltawire.venues.contract import OpenOrder, Venue
+from deltawire.venues.paper.account import PaperAccount
+from deltawire.venues.paper.market import PublicMarket
+from deltawire.venues.paper.session import PaperVenue
+from deltawire.venues.paradex.public import ParadexPublic
 from deltawire.venues.paradex.session import ParadexVenue
 from deltawire.venues.paradex.settings import OrderClass, ParadexSettings
+from deltawire.venues.vest.public import VestPublic
+from deltawire.venues.vest.reads import PublicReads
 from deltawire.venues.vest.session import VestVenue
 from deltawire.venues.vest.settings import VestSettings
 
@@ -59,6 +70,7 @@ def network_of(tls: ssl.SSLContext) -> SocketNetwork:
 
 
 class ParadexWorld:
+    on_paper = False
     name, symbol = "paradex", BTC.symbol
     # Funding off: nothing but fills moves the account.
     # The suite reads and reconnects far more often than a bot does; the limits have tests of their own.
@@ -175,6 +187,7 @@ class ParadexWorld:
 
 
 class VestWorld:
+    on_paper = False
     name = "vest"
     rules = VestMarketRules(BASE, 4, 2, one_hr_funding_rate_e8=0)  # funding off: nothing but fills moves the account
     symbol = rules.symbol
@@ -295,6 +308,7 @@ def marked_bytes(count: int) -> bytes:
 
 
 class ToyWorld:
+    on_paper = False
     name, symbol = "toy", f"{BASE}-TOY"
     venue_class: type[ToyVenue] = ToyVenue
     instrument = Instrument(
@@ -371,4 +385,123 @@ class ToyWorld:
         return [Fault(self.name, "gap")]
 
 
-WORLDS: dict[str, Callable[[], World]] = {"paradex": ParadexWorld, "vest": VestWorld, "toy": ToyWorld}
+class PaperAccounts:
+    """The part of a world that paper trading keeps: the file of the account, read here by its own means."""
+
+    on_paper = True
+    name: str
+    symbol: str
+    instrument: Instrument
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="dw-paper-"))
+        weakref.finalize(self, shutil.rmtree, self.folder)
+        self.market_of_venue: PublicMarket | None = None
+
+    def paper(self, market: PublicMarket, log: MemoryLog, *, slow: bool) -> Venue:
+        self.market_of_venue = market
+        if slow:
+            market.execution_ms = (3_000, 3_000)
+        account = PaperAccount(self.folder / "account.jsonl", equity_e8=COLLATERAL_E8, unix_ns=1)
+        return PaperVenue(market, account, leverage=10, clock=CLOCK, log=log, rng=random.Random(1))
+
+    def truth(self) -> Truth:
+        lines = [json.loads(line) for line in (self.folder / "account.jsonl").read_text().splitlines()]
+        rows = [line for line in lines if line["type"] == "Ended"]
+        orders, paid_e8, held_e8, fees_e8 = {}, 0, 0, 0
+        for row in rows:
+            filled_e8 = sum(size for _, size, _ in row["fills"])
+            notional = sum(price * size // E8 for price, size, _ in row["fills"])
+            sign = 1 if row["side"] == 1 else -1
+            paid_e8, held_e8 = paid_e8 + sign * notional, held_e8 + sign * filled_e8
+            fees_e8 += sum(fee for *_, fee in row["fills"])
+            truth = OrderTruth(filled_e8, notional * E8 // filled_e8 if filled_e8 else 0, is_over=True)
+            orders[row["client_id"]] = orders[str(row["correlator"])] = truth
+        return Truth(
+            orders, held_e8, 0, COLLATERAL_E8 - paid_e8 - fees_e8 + self._worth_e8(held_e8), fees_e8, len(rows)
+        )
+
+    def _worth_e8(self, held_e8: int) -> int:
+        assert self.market_of_venue is not None
+        state = self.market_of_venue.market_state(self.symbol)
+        return 0 if state is None else state.mark_price_e8 * held_e8 // E8
+
+    async def hold(self, rig: Rig) -> OpenOrder:
+        """Nothing of ours rests, but an order is open until it executes."""
+        prepared = rig.submit()
+        await rig.named(prepared)
+        order_id = rig.order(prepared).venue_order_id
+        assert order_id is not None
+        sees = rig.venue.capabilities.sees_client_id
+        client_id, correlator = (prepared.request.client_id, 0) if sees else ("", prepared.correlator)
+        return OpenOrder(self.symbol, order_id, client_id, correlator, Side.BUY, SIZE_E8)
+
+
+class PaperParadexWorld(PaperAccounts, ParadexWorld):
+    def venue(
+        self,
+        tls: ssl.SSLContext,
+        log: MemoryLog,
+        *,
+        recv_window_ms: int = 5_000,
+        reply_timeout_s: float = 5.0,
+        slow: bool = False,
+    ) -> Venue:
+        del reply_timeout_s
+        rest_port, ws_port = self.ports
+        network = network_of(tls)
+        settings = ParadexSettings(
+            rest_url=f"https://127.0.0.1:{rest_port}/v1",
+            ws_url=f"wss://127.0.0.1:{ws_port}/v1",
+            account_address="",
+            private_key=Secret(""),
+            symbols=(self.symbol,),
+            recv_window_ms=recv_window_ms,
+            reconnect_floor_s=0.01,
+            reconnect_ceiling_s=0.05,
+            resubscribe_pause_s=0.01,
+        )
+        http = network.rest(f"https://127.0.0.1:{rest_port}")
+        market = ParadexPublic(settings, network=network, http=http, clock=CLOCK, log=log, rng=random.Random(1))
+        return self.paper(market, log, slow=slow)
+
+
+class PaperVestWorld(PaperAccounts, VestWorld):
+    def venue(
+        self,
+        tls: ssl.SSLContext,
+        log: MemoryLog,
+        *,
+        recv_window_ms: int = 5_000,
+        reply_timeout_s: float = 5.0,
+        slow: bool = False,
+    ) -> Venue:
+        del reply_timeout_s
+        rest_port, ws_port = self.ports
+        network = network_of(tls)
+        settings = VestSettings(
+            rest_url=f"https://127.0.0.1:{rest_port}/v2",
+            ws_url=f"wss://127.0.0.1:{ws_port}/ws-api?version=1.0",
+            primary_address="",
+            primary_private_key=Secret(""),
+            symbols=(self.symbol,),
+            recv_window_ms=recv_window_ms,
+            exit_recv_window_ms=recv_window_ms,
+            reconnect_floor_s=0.01,
+            reconnect_ceiling_s=0.05,
+        )
+        client = network.rest(f"https://127.0.0.1:{rest_port}")
+        reads = PublicReads(settings, client, clock=CLOCK, log=log)
+        market = VestPublic(settings, reads, network=network, clock=CLOCK, log=log, rng=random.Random(1))
+        market.execution_ms = (5, 10)
+        return self.paper(market, log, slow=slow)
+
+
+WORLDS: dict[str, Callable[[], World]] = {
+    "paradex": ParadexWorld,
+    "vest": VestWorld,
+    "toy": ToyWorld,
+    "paper-paradex": PaperParadexWorld,
+    "paper-vest": PaperVestWorld,
+}

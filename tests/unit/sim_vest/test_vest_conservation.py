@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.sim_vest.world import DELEGATE, SETTINGS, STRANGER, World
 
+from deltawire.core.ledger import MICRO_E8, Ledger
 from deltawire.core.money import BPS_E8, E8, format_e8, notional_e8
 from deltawire.sim.vest_accounts import margin_of
-from deltawire.sim.vest_ledger import MICRO_E8, Ledger
 
 RISKY = replace(SETTINGS, premium_rate_at_million_e8=50 * BPS_E8)
 

@@ -1,7 +1,7 @@
 """Positions net, gains are exact to the millionth, nothing is lost to rounding."""
 
+from deltawire.core.ledger import MICRO_E8, Ledger, Position
 from deltawire.core.money import E8, parse_e8
-from deltawire.sim.vest_ledger import MICRO_E8, Ledger, Position
 
 SYMBOL = "BTC-PERP"
 

@@ -37,7 +37,7 @@ class VestPublic:
 
     name = VENUE
     fills_whole = True  # the pool gives one price for the size, or none
-    execution_ms = EXECUTION_MS
+    execution_ms: tuple[int, int] = EXECUTION_MS
 
     def __init__(
         self,

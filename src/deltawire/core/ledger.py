@@ -1,8 +1,8 @@
-"""What one account at the simulated Vest owns: collateral and one net position per symbol. Pure, in 1e-8 USDC.
+"""What one account at a venue owns: collateral and one net position per symbol. Pure, in 1e-8 USDC.
 
-The house is such a ledger too, the other side of every trade. A position keeps its cost, not an average price, so
-nothing is lost to rounding: the equities of all ledgers together never change. Amounts move in whole millionths of a
-USDC (collateralDecimals), rounded against the trader. Knows no orders, no margin rules.
+Kept by the simulated Vest (whose house is such a ledger too, the other side of every trade) and by paper trading. A
+position keeps its cost, not an average price, so nothing is lost to rounding: the equities of all ledgers together
+never change. Amounts move in whole millionths of a USDC, rounded against the trader. Knows no orders, no margin rules.
 """
 
 from dataclasses import dataclass, field, replace
