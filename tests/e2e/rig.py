@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from deltawire.cli.control_client import NotRunning, ask
-from deltawire.cli.demo_files import Ready, read_ready, write_bot_files
+from deltawire.cli.demo_files import write_bot_files
+from deltawire.cli.sim_files import Ready, read_ready
 from deltawire.cli.venue_books import venue_books
 from deltawire.journal.check import check_journal
 from deltawire.journal.records import Record

@@ -17,9 +17,10 @@ from types import FrameType
 from deltawire.cli import exits
 from deltawire.cli.children import Child
 from deltawire.cli.control_client import BotRefused, NotRunning, ask
-from deltawire.cli.demo_files import Ready, read_ready, write_bot_files, write_sim_config
+from deltawire.cli.demo_files import write_bot_files, write_sim_config
 from deltawire.cli.demo_report import demo_report, print_report
 from deltawire.cli.demo_view import DemoView, Progress
+from deltawire.cli.sim_files import Ready, read_ready
 from deltawire.cli.status_reply import Status, read_status
 from deltawire.cli.venue_books import Books, Unreadable, venue_books
 

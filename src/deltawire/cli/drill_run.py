@@ -17,10 +17,11 @@ from typing import Any
 
 from deltawire.cli.children import Child
 from deltawire.cli.control_client import BotRefused, NotRunning, ask
-from deltawire.cli.demo_files import Ready, read_ready, write_bot_files
+from deltawire.cli.demo_files import write_bot_files
 from deltawire.cli.drill_judge import Life, charged_ns, disagreements, duplicates, executions, lot_of, unhedged
 from deltawire.cli.drill_watch import JournalWatch, Scene
 from deltawire.cli.sim_control import Unreadable, control
+from deltawire.cli.sim_files import Ready, read_ready
 from deltawire.cli.venue_books import books_in, is_flat
 
 START_S_MAX = 30.0

@@ -3,6 +3,7 @@
 # Imports inside the commands keep `deltawire --help` fast.
 # ruff: noqa: PLC0415
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,12 @@ Journal = Annotated[
     Path | None, typer.Option("--journal", help="Folder of the journal, instead of the config's.", metavar="DIR")
 ]
 CONFIG = Path("config.yaml")
+
+
+class Preset(Enum):
+    PAPER = "paper"
+    TESTNET = "testnet"
+    LIVE = "live"
 
 
 @app.command()
@@ -51,11 +58,18 @@ def demo(
 @app.command()
 def init(
     directory: Annotated[Path, typer.Option("--dir", help="Where to write them.", metavar="DIR")] = Path(),
+    preset: Annotated[
+        Preset, typer.Option("--for", help="Paper on live data, the venues' testnets, or real money.")
+    ] = Preset.PAPER,
+    simulated: Annotated[
+        Path | None,
+        typer.Option("--simulated", help="Ready file of `deltawire sim`: use those venues.", metavar="FILE"),
+    ] = None,
 ) -> None:
     """Write config.yaml and .env templates with comments; never overwrite."""
     from deltawire.cli.init import init as work
 
-    work(directory)
+    work(directory, preset.value, simulated)
 
 
 @app.command()

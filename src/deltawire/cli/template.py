@@ -1,20 +1,21 @@
-"""The texts of a new config.yaml and .env. `init` fills them for testnets, `demo` for the simulators it has started."""
+"""The texts of a new config.yaml and .env: for the venues, for their testnets, or for simulators that run here."""
 
 from dataclasses import dataclass
 from string import Template
 
+from deltawire.venues.vest.settings import PRODUCTION_CONTRACT
+
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What differs between one new folder and another. The defaults are for `init`: testnets, cautious figures."""
+    """What differs between one new folder and another. The defaults: paper on the venues' live data."""
 
     mode: str = "paper"
-    paradex_rest_url: str = "https://api.testnet.paradex.trade/v1"
-    paradex_ws_url: str = "wss://ws.api.testnet.paradex.trade/v1"
-    vest_rest_url: str = "https://server-dev.hz.vestmarkets.com/v2"
-    vest_ws_url: str = "wss://ws-dev.hz.vestmarkets.com/ws-api?version=1.0"
-    # Vest's development contract: the proof of a registration is made for one of the venue's two.
-    vest_contract: str = "0x8E4D87AEf4AC4D5415C35A12319013e34223825B"
+    paradex_rest_url: str = "https://api.prod.paradex.trade/v1"
+    paradex_ws_url: str = "wss://ws.api.prod.paradex.trade/v1"
+    vest_rest_url: str = "https://server-prod.hz.vestmarkets.com/v2"
+    vest_ws_url: str = "wss://ws-prod.hz.vestmarkets.com/ws-api?version=1.0"
+    vest_contract: str = PRODUCTION_CONTRACT
     ca_line: str = "# ca_file: ca.pem             # trust this certificate authority instead of the system's"
     size: str = "0.01"
     size_min: str = "0.001"
@@ -25,6 +26,20 @@ class Values:
     order_notional_max_usd: str = "2000"
     daily_loss_max_usd: str = "50"
     socket: str = "deltawire.sock"
+
+
+PAPER = Values()
+LIVE = Values(mode="live")
+# Paradex protocol reference, section 1; Vest API v2 notes, section 1: its development host and contract.
+TESTNET = Values(
+    mode="testnet",
+    paradex_rest_url="https://api.testnet.paradex.trade/v1",
+    paradex_ws_url="wss://ws.api.testnet.paradex.trade/v1",
+    vest_rest_url="https://server-dev.hz.vestmarkets.com/v2",
+    vest_ws_url="wss://ws-dev.hz.vestmarkets.com/ws-api?version=1.0",
+    vest_contract="0x8E4D87AEf4AC4D5415C35A12319013e34223825B",
+)
+PRESETS = {"paper": PAPER, "testnet": TESTNET, "live": LIVE}
 
 
 def config_text(values: Values) -> str:
@@ -47,11 +62,13 @@ _CONFIG = Template("""\
 # Keys and accounts do not belong here: they are read from the environment or from .env beside this file.
 # Relative paths start at this file's folder.
 
-mode: $mode  # live sends real orders; paper is not built yet, so `deltawire run` refuses it
+# paper: live public data, orders filled here; needs no account, costs nothing. testnet: orders with the venues' play
+# money. live: real orders, real money; `deltawire run --live` the first time.
+mode: $mode
 
 venues:
   paradex:
-    # Production: https://api.prod.paradex.trade/v1 and wss://ws.api.prod.paradex.trade/v1
+    # The testnet: https://api.testnet.paradex.trade/v1 and wss://ws.api.testnet.paradex.trade/v1
     rest_url: $paradex_rest_url
     ws_url: $paradex_ws_url
     $ca_line
@@ -66,11 +83,11 @@ venues:
     state_poll_s: 5            # how often the venue is asked whether it trades normally; if not, no entries
     release_ahead_s: 60        # entries stop so long before its releases, weekdays at 04:30 UTC
   vest:
-    # Production: https://server-prod.hz.vestmarkets.com/v2 and wss://ws-prod.hz.vestmarkets.com/ws-api?version=1.0
+    # Development: https://server-dev.hz.vestmarkets.com/v2 and wss://ws-dev.hz.vestmarkets.com/ws-api?version=1.0
     rest_url: $vest_rest_url
     ws_url: $vest_ws_url
     $ca_line
-    # The contract a registration is signed for. Production: 0x919386306C47b2Fe1036e3B4F7C40D22D2461a23
+    # The contract a registration is signed for. Development: 0x8E4D87AEf4AC4D5415C35A12319013e34223825B
     verifying_contract: $vest_contract
     recv_window_ms: 1500       # for what opens a position: an entry must die when it is late
     exit_recv_window_ms: 3000  # for what closes one: late is better than not at all
@@ -134,10 +151,15 @@ limits:                        # every order passes these; closing and hedging a
   emergency_slippage_bps: 50   # the wider, still finite cap of a repair's last resort and of an unwind
 
 journal:
-  dir: journal                 # the durable record; one bot a folder
+  # The durable record; one bot a folder. This is where mode live keeps it: paper and testnet have folders of their own
+  # beside it, journal-paper and journal-testnet, so that play money never counts as money.
+  dir: journal
   # Tables for questions, in PostgreSQL instead of SQLite beside the record; kept up to date by `deltawire project
-  # --follow`. The password is read from PGPASSWORD or ~/.pgpass.
+  # --follow`. The password is read from PGPASSWORD or ~/.pgpass. Mode live only.
   # url: postgresql://me@db.example/trading
+paper:                         # the accounts of mode paper, as they are when their journal is begun
+  equity_usd: 10000            # on each venue
+  leverage: 10
 control:
   socket: $socket       # where `deltawire status` and its like reach the running bot
 guardian:                      # `deltawire guardian`, a second process with keys of its own
@@ -153,7 +175,7 @@ log:
 """)
 
 _ENV = Template("""\
-# Accounts and keys of the bot. Only you may read this file: chmod 600 .env
+# Accounts and keys of the bot. Mode paper needs none. Only you may read this file: chmod 600 .env
 # A variable of the environment wins over its line here.
 
 # Paradex: the account's address and its (sub)key, each 0x and hex digits.

@@ -498,10 +498,5 @@ class PaperVestWorld(PaperAccounts, VestWorld):
         return self.paper(market, log, slow=slow)
 
 
-WORLDS: dict[str, Callable[[], World]] = {
-    "paradex": ParadexWorld,
-    "vest": VestWorld,
-    "toy": ToyWorld,
-    "paper-paradex": PaperParadexWorld,
-    "paper-vest": PaperVestWorld,
-}
+WORLDS: dict[str, Callable[[], World]] = {"paradex": ParadexWorld, "vest": VestWorld, "toy": ToyWorld}
+WORLDS |= {"paper-paradex": PaperParadexWorld, "paper-vest": PaperVestWorld}

@@ -130,7 +130,7 @@ def test_a_problem_names_file_line_key_reason_and_remedy(tmp_path):
         ("open_pairs_max: 1", "open_pairs_max: 0", "limits.open_pairs_max", "out of range", "from 1 to 100"),
         ("  open_pairs_max: 1\n", "", "limits.open_pairs_max", "is missing", "add it"),
         ("mode: live", "mode: lve", "mode", '"lve" is not known', "write live"),
-        ("mode: live", "mode: yes", "mode", "is not known", "write paper or live"),
+        ("mode: live", "mode: yes", "mode", "is not known", "write paper or testnet or live"),
         ("https://127.0.0.1:9001/v1", "http://127.0.0.1:9001/v1", "venues.paradex.rest_url", "https URL", "https://host"),
         ("https://127.0.0.1:9001/v1", "https://u:p@h/v1", "venues.paradex.rest_url", "user name", "take"),
         ("wss://127.0.0.1:9002/v1", "wss://", "venues.paradex.ws_url", "wss URL", "wss://host/path"),

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from tests.unit.core.builders import PARADEX, VEST
 
-from deltawire.cli.demo_files import Ready, Urls, write_bot_files
+from deltawire.cli.demo_files import write_bot_files
+from deltawire.cli.sim_files import Ready, Urls
 from deltawire.config import load_config
 from deltawire.core.money import parse_e8
 from deltawire.engine.rules import UnusableRules, limits_of, pair_rules
@@ -16,7 +17,7 @@ from deltawire.engine.rules import UnusableRules, limits_of, pair_rules
 def config(tmp_path: Path):
     import contextlib
 
-    from deltawire.cli.demo_files import Account, ParadexAccount, VestAccount
+    from deltawire.cli.sim_files import Account, ParadexAccount, VestAccount
 
     (tmp_path / "ca.pem").write_text("")
     ready = Ready(
