@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deltawire.cli.template import Values, config_text
+from deltawire.cli.template import TESTNET, config_text
 from deltawire.config import BotConfig, ConfigError, load_config
 from deltawire.config.secrets import BotSecrets
 from deltawire.core.secret import Secret
@@ -45,7 +45,7 @@ ALL_KEYS = """\
 
 def load(tmp_path: Path, vest: str) -> BotConfig:
     """Read a new folder's config.yaml with these lines in place of its own below venues.vest.ca_file."""
-    text = config_text(Values())
+    text = config_text(TESTNET)
     head, rest = text.split("    # The contract a registration", 1)
     path = tmp_path / "config.yaml"
     path.write_text(head + vest + "\npairs:" + rest.split("\npairs:", 1)[1])
@@ -85,9 +85,9 @@ def test_keys_left_out_have_the_adapters_own_defaults(tmp_path):
     assert found.verifying_contract == PRODUCTION_CONTRACT
 
 
-def test_a_new_folder_names_the_development_host_with_its_own_contract(tmp_path):
+def test_a_new_folder_for_testnets_names_the_development_host_with_its_own_contract(tmp_path):
     path = tmp_path / "config.yaml"
-    path.write_text(config_text(Values()))
+    path.write_text(config_text(TESTNET))
     found = vest_settings(load_config(path), SECRETS)
     assert "server-dev" in found.rest_url
     assert found.verifying_contract == DEVELOPMENT_CONTRACT

@@ -33,6 +33,7 @@ from deltawire.venues.contract import (
     Refused,
     VenueSink,
 )
+from deltawire.venues.kit import NumberedOrders
 from deltawire.venues.paper.account import Ended, Fill, PaperAccount
 from deltawire.venues.paper.market import PublicMarket
 from deltawire.venues.paper.rules import Refusal, Standing, refusal
@@ -58,7 +59,7 @@ class _Flight:
     is_open: bool = False  # acknowledged, held by the venue
 
 
-class PaperVenue:
+class PaperVenue(NumberedOrders):
     """Owns the market and the account, and closes both."""
 
     def __init__(
@@ -74,7 +75,7 @@ class PaperVenue:
         """rng: draws each order's delay."""
         self.name, self.capabilities = market.name, market.capabilities
         self._market, self._account, self._leverage = market, account, leverage
-        self._clock, self._log, self._rng = clock, log, rng
+        self.clock, self._log, self._rng = clock, log, rng
         self._sink: VenueSink | None = None
         self._started = False
         self._up = False
@@ -83,7 +84,6 @@ class PaperVenue:
         self._flights: dict[ClientOrderId, _Flight] = {}
         self._submitted: OrderedDict[ClientOrderId, None] = OrderedDict()
         self._sent = 0
-        self._last_correlator = 0
         self._untouched = Untouched()
         self._marks_e8: dict[str, int] = {}  # the last price known of each market held
         self._tasks: list[asyncio.Task[None]] = []
@@ -113,7 +113,7 @@ class PaperVenue:
         except BaseException:
             await self.close()
             raise
-        self._opened_mono_ns = self._clock.mono_ns()
+        self._opened_mono_ns = self.clock.mono_ns()
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(self._keep_measuring(), name=f"paper {self.name} round trips"),
@@ -131,14 +131,12 @@ class PaperVenue:
     def book(self, symbol: str) -> Book:
         return self._market.book(symbol)
 
-    def prepare(self, request: OrderRequest, stamps: OrderStamps) -> PreparedOrder:
-        """Encode only: nothing is signed, for there is no key."""
-        stamps.prepared_mono_ns = stamps.signed_mono_ns = self._clock.mono_ns()
-        now_ms = self._clock.unix_ns() // _MS_NS
-        self._last_correlator = max(now_ms, self._last_correlator + 1)
+    def sign(self, request: OrderRequest, signed_ms: int, stamps: OrderStamps) -> PreparedOrder:
+        """Encode only: there is no key."""
+        stamps.signed_mono_ns = self.clock.mono_ns()
         payload = f"{request.client_id} {request.side.name} {request.size_e8} {request.cap_price_e8}".encode()
-        stamps.encoded_mono_ns = self._clock.mono_ns()
-        return PreparedOrder(request, self._last_correlator, now_ms, payload, stamps)
+        stamps.encoded_mono_ns = self.clock.mono_ns()
+        return PreparedOrder(request, signed_ms, signed_ms, payload, self.capabilities.recv_window_ms, stamps)
 
     def submit(self, prepared: PreparedOrder) -> None:
         client_id, stamps = prepared.request.client_id, prepared.stamps
@@ -147,7 +145,7 @@ class PaperVenue:
         self._submitted[client_id] = None
         if len(self._submitted) > SUBMITTED_KEPT:
             self._submitted.popitem(last=False)
-        now_ns = self._clock.mono_ns()
+        now_ns = self.clock.mono_ns()
         stamps.written_mono_ns, stamps.transport, stamps.reused = now_ns, TRANSPORT, True
         stamps.connection_age_ns = max(now_ns - self._opened_mono_ns, 1)
         assert self._sink is not None
@@ -237,7 +235,7 @@ class PaperVenue:
     def _arrive(self, flight: _Flight) -> None:
         """Acknowledge the order, or refuse it; then the venue holds it for its own time."""
         request, stamps = flight.prepared.request, flight.prepared.stamps
-        stamps.reply_mono_ns = stamps.acked_mono_ns = self._clock.mono_ns()
+        stamps.reply_mono_ns = stamps.acked_mono_ns = self.clock.mono_ns()
         refused = refusal(request, self._standing(flight.prepared))
         if refused is not None:
             self._refuse(flight, refused)
@@ -266,7 +264,7 @@ class PaperVenue:
         if not self._market.fills_whole:
             self._untouched.take(symbol, side, book.asks if side is Side.BUY else book.bids, parts)
         if fills:
-            flight.prepared.stamps.filled_mono_ns = self._clock.mono_ns()
+            flight.prepared.stamps.filled_mono_ns = self.clock.mono_ns()
         if self.capabilities.reports_each_fill:
             for number, fill in enumerate(fills, 1):
                 seen = FillSeen(f"{flight.order_id}-{number}", fill.price_e8, fill.size_e8, fill.fee_e8)
@@ -317,7 +315,7 @@ class PaperVenue:
             index_e8=self._account.index_e8.get(symbol, 0),
             code=code,
             reason=reason,
-            unix_ns=self._clock.unix_ns(),
+            unix_ns=self.clock.unix_ns(),
         )
 
     def _keep(self, flight: _Flight, ended: Ended) -> bool:
@@ -340,14 +338,14 @@ class PaperVenue:
         marks_e8 = self._marks()
         free_e8 = self._account.equity_e8(marks_e8) - self._account.bound_e8(marks_e8, self._leverage)
         state = self._market.market_state(symbol)
-        age_ms = self._clock.unix_ns() // _MS_NS - prepared.signed_unix_ms
+        age_ms = self.clock.unix_ns() // _MS_NS - prepared.signed_unix_ms
         return Standing(
             held_e8=self._account.held_e8(symbol),
             mark_price_e8=0 if state is None else state.mark_price_e8,
             free_e8=free_e8,
             leverage=self._leverage,
             takes_orders=self._market.trades(symbol),
-            is_late=age_ms > self.capabilities.recv_window_ms,
+            is_late=age_ms > prepared.window_ms,
         )
 
     def _marks(self) -> dict[str, int]:
@@ -362,9 +360,9 @@ class PaperVenue:
     # ---- upkeep
 
     async def _measure(self) -> None:
-        before_ns = self._clock.mono_ns()
+        before_ns = self.clock.mono_ns()
         await self._market.ping()
-        self._round_trips_ns.append(self._clock.mono_ns() - before_ns)
+        self._round_trips_ns.append(self.clock.mono_ns() - before_ns)
 
     async def _keep_measuring(self) -> None:
         while True:
@@ -382,7 +380,7 @@ class PaperVenue:
 
     def _fund(self, symbol: str) -> None:
         """Carry a market's funding index to now, at the hourly rate in force."""
-        account, now_ns = self._account, self._clock.unix_ns()
+        account, now_ns = self._account, self.clock.unix_ns()
         if not account.held_e8(symbol):
             account.funded_unix_ns[symbol] = now_ns  # whatever is opened now pays from now on
             return
