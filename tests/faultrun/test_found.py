@@ -83,7 +83,7 @@ def test_a_fill_that_vest_shows_late_twice_is_not_taken_for_somebody_elses_trade
 
 def test_an_end_that_cannot_be_read_at_once_is_read_again():
     """Vest refuses the key a moment before the stop, and a new registration has to wait."""
-    outcome = run(at(12.0, "crash.now"), at(13.99, "vest.expire_token"))
+    outcome = run(at(8.0, "crash.now"), at(13.99, "vest.expire_token"))
     assert any("positions.unreadable" in line for line in outcome.lines)
     assert outcome.broken == []
 

@@ -90,7 +90,7 @@ async def _measure(folder: Path, rounds: int) -> dict[str, list[int]]:
         intents = [
             intended(out.request, pair_id="btc", leg="a", correlator=1, signed_unix_ms=1, unix_ns=1) for out in pair
         ]
-        recorder.intend(intents)
+        recorder.record_now(intents)
 
     cases: dict[str, Callable[[list[Outgoing]], object]] = {
         "with_safety": lambda pair: gateway.send(pair, lambda _out, _order: None),

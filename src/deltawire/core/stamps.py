@@ -20,6 +20,7 @@ class OrderStamps:
     filled_mono_ns: int = 0  # last fill learned
     venue_received_unix_ns: int = 0
     venue_sent_unix_ns: int = 0
+    presigned: bool = False  # signed and encoded before the trigger: then both took no time after it
     transport: str = ""  # "ws" or "https"
     reused: bool = False  # the connection had carried a request before
     connection_age_ns: int = 0

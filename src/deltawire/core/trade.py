@@ -102,6 +102,7 @@ class Place:
     cap_price_e8: int
     purpose: Purpose
     reduce_only: bool
+    price_e8: int = 0  # the worst price seen for the size, which the cap was made from; 0 where it was not
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,22 +235,6 @@ class Trade:
         return spread_rate_e8(buy_e8, sell_e8)
 
     # ---- deciding ----------------------------------------------------------------------------------------------
-
-    def open(self, found: Opportunity) -> list[Command]:
-        """Return the entry orders: both, or by policy the harder leg's alone.
-
-        After a first leg alone, the second is what the lagging leg misses: its size is what filled, its cap the edge
-        that is left.
-        """
-        sell_leg = 1 - self.buy_leg
-        slip_e8 = self.rules.slippage_e8
-        places = [
-            self._place(self.buy_leg, Side.BUY, found.size_e8, found.buy_worst_e8, slip_e8, Purpose.ENTRY),
-            self._place(sell_leg, Side.SELL, found.size_e8, found.sell_worst_e8, slip_e8, Purpose.ENTRY),
-        ]
-        if self.first_leg is None:
-            return list(places)
-        return [place for place in places if place.leg == self.first_leg]
 
     def advance(self, books: tuple[Book, Book], ready: tuple[bool, bool], now_mono_ns: int) -> list[Command]:
         """Return what to do next; nothing while an order is unfinished, a retry is paced, or all is well.
@@ -418,7 +403,7 @@ class Trade:
         price_e8 = reachable.worst_price_e8 if reachable.size_e8 == size_e8 else self._last_price_e8(leg, books)
         calm = purpose is Purpose.EXIT and not self.forced and self.attempts == 0 and reachable.size_e8 == size_e8
         slip_e8 = self.rules.slippage_e8 if calm else self.rules.emergency_e8
-        return [self._place(leg, side, size_e8, price_e8, slip_e8, purpose)]
+        return [_place(self.rules, leg, side, size_e8, price_e8, slip_e8, purpose)]
 
     def _last_price_e8(self, leg: int, books: tuple[Book, Book]) -> int:
         """Return the best price to reason from without a usable book: other venue's mid, else our own fills."""
@@ -429,10 +414,6 @@ class Trade:
         if filled:
             return filled[-1].notional_e8 * E8 // filled[-1].filled_e8
         return max(order.request.cap_price_e8 for order in self.orders.values())
-
-    def _place(self, leg: int, side: Side, size_e8: int, price_e8: int, slip_e8: int, purpose: Purpose) -> Place:
-        cap_e8 = slipped(self.rules.legs[leg], side, price_e8, slip_e8)
-        return Place(leg, side, size_e8, cap_e8, purpose, reduce_only=purpose in (Purpose.EXIT, Purpose.UNWIND))
 
     # ---- watching the clock ------------------------------------------------------------------------------------
 
@@ -470,3 +451,26 @@ def lot_at(rules: PairRules, price_e8: int) -> int:
     """
     smallest_e8 = max(leg.notional_min_e8 for leg in rules.legs) * E8 * 11 // (10 * price_e8)
     return max(rules.lot_e8, ceil_to(smallest_e8, rules.lot_e8))
+
+
+def entry_places(rules: PairRules, found: Opportunity, first_leg: int | None) -> list[Place]:
+    """Return the entry orders: both, or by policy the harder leg's alone.
+
+    After a first leg alone, the second is what the lagging leg misses: its size is what filled, its cap the edge
+    that is left.
+    """
+    buy_leg, slip_e8, size_e8 = found.buy_leg, rules.slippage_e8, found.size_e8
+    places = []
+    if first_leg is None or first_leg == buy_leg:
+        places.append(_place(rules, buy_leg, Side.BUY, size_e8, found.buy_worst_e8, slip_e8, Purpose.ENTRY))
+    if first_leg is None or first_leg != buy_leg:
+        places.append(_place(rules, 1 - buy_leg, Side.SELL, size_e8, found.sell_worst_e8, slip_e8, Purpose.ENTRY))
+    return places
+
+
+def _place(
+    rules: PairRules, leg: int, side: Side, size_e8: int, price_e8: int, slip_e8: int, purpose: Purpose
+) -> Place:
+    cap_e8 = slipped(rules.legs[leg], side, price_e8, slip_e8)
+    reduce_only = purpose in (Purpose.EXIT, Purpose.UNWIND)
+    return Place(leg, side, size_e8, cap_e8, purpose, reduce_only, price_e8)

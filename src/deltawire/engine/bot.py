@@ -24,13 +24,15 @@ from deltawire.engine.ids import IdMaker
 from deltawire.engine.orders import Orders
 from deltawire.engine.plan import BotSettings, CannotStart, run_started
 from deltawire.engine.positions import Positions
+from deltawire.engine.presigner import Offload, Presigner, SigningThread
 from deltawire.engine.recorder import Recorder
-from deltawire.engine.recovery import Recovered, rebuild
+from deltawire.engine.recovery import Recovered, add_sent, rebuild
 from deltawire.engine.safety import Safety
 from deltawire.engine.stall import Stall
 from deltawire.engine.story import tell_story
 from deltawire.engine.timing import Timing
 from deltawire.engine.trader import PairTrader
+from deltawire.engine.unsent import find_sent
 from deltawire.engine.watch import Watcher
 from deltawire.journal.log import JournalLog
 from deltawire.journal.records import Armed, RunEnded, TradeClosed, instrument_loaded
@@ -55,7 +57,9 @@ class Bot:
         run_id: str,
         clock: Clock,
         log: EventLog,
+        offload: Offload | None = None,
     ) -> None:
+        """offload: where orders are signed ahead; a thread of its own when None."""
         self.settings, self.clock, self._log = settings, clock, log
         self.venues = {venue.name: venue for venue in venues}
         self.run_id = run_id
@@ -98,6 +102,17 @@ class Bot:
             clock=clock,
             log=log,
         )
+        self.presigner = Presigner(
+            self.traders,
+            within_e8=settings.presign_within_e8,
+            offload=offload or SigningThread(),
+            gate=self.gate,
+            recorder=self.recorder,
+            ids=self._ids,
+            clock=clock,
+            log=log,
+        )
+        self._held_news: list[tuple[ClientOrderId, OrderEvent]] = []
         self.watcher = self._make_watcher()
         self._stall = Stall(gate=self.gate, settle=self.watcher.settle, clock=clock, log=log)
 
@@ -112,6 +127,7 @@ class Bot:
         self._record_start()
         self.recorder.start()
         await asyncio.gather(*(venue.start(self) for venue in self.venues.values()))
+        await self._find_sent()
         self._make_traders()
         for trader in self.traders:
             for instrument in trader.rules.legs:
@@ -139,6 +155,27 @@ class Bot:
             self.state = "running"
         self._set_entries(on=self.state == "running")
         self._log.info("bot.trading", run_id=self.run_id, pairs=len(self.traders), state=self.state)
+
+    async def _find_sent(self) -> None:
+        """Ask for the orders signed ahead that the run before may have sent in its last moment. Raises CannotStart."""
+        intents, pairs = self._recovered.presigned, {plan.pair_id for plan in self.settings.pairs}
+        for intent in intents:
+            if intent.pair_id not in pairs:
+                raise CannotStart(
+                    f"the run before was killed with orders of pair {intent.pair_id} signed, and perhaps sent, which "
+                    "this configuration cannot ask for; configure that pair again and start once"
+                )
+        if not intents:
+            return
+        self._log.info("presigned.asking", orders=len(intents))
+        asking = find_sent(intents, self.venues, dead_since_ns=self.started_mono_ns, clock=self.clock, log=self._log)
+        try:
+            async with asyncio.timeout(SETTLED_WITHIN_S):
+                sent = await asking
+        except TimeoutError as e:
+            raise CannotStart(f"orders signed ahead are still in doubt after {SETTLED_WITHIN_S:g} s of asking") from e
+        self.recorder.record_now(sent)
+        add_sent(self._recovered, sent)
 
     async def _settle_doubts(self) -> None:
         """Wait until the venues have told how the orders of an earlier run ended. Raises CannotStart.
@@ -184,6 +221,7 @@ class Bot:
             )
         )
         await asyncio.gather(*(venue.close() for venue in self.venues.values()))
+        self.presigner.close()
         await self.recorder.close()
         self._log.info("bot.stopped", flat=flat, agree=agree)
         self.state = "stopped"
@@ -203,6 +241,7 @@ class Bot:
             self._tick.cancel()
         await self.resolver.close()
         await asyncio.gather(*(venue.close() for venue in self.venues.values()))
+        self.presigner.close()
         await self.recorder.close()
 
     def arm(self) -> dict[str, Any]:
@@ -255,7 +294,10 @@ class Bot:
             trader.on_book(received_mono_ns)
 
     def on_order(self, client_id: ClientOrderId, event: OrderEvent) -> None:
-        self._orders.on_news(client_id, event)
+        if self._gateway.is_writing:
+            self._held_news.append((client_id, event))  # the other leg has not left yet
+        else:
+            self._orders.on_news(client_id, event)
 
     def on_link(self, venue: str, link: str, *, up: bool, detail: str) -> None:
         self.link_ups[venue, link] += up and not self.links[venue].get(link)
@@ -268,6 +310,11 @@ class Bot:
 
     def _on_order_made(self, pair_index: int, out: Outgoing, prepared: PreparedOrder) -> None:
         self._orders.made(self.traders[pair_index], out, prepared)
+
+    def _tell_held(self) -> None:
+        held, self._held_news = self._held_news, []
+        for client_id, event in held:
+            self._orders.on_news(client_id, event)
 
     def _on_trade_closed(self, closed: TradeClosed, trade: Trade) -> None:
         self.figures.trade_closed(closed, trade.orders.values())
@@ -296,6 +343,7 @@ class Bot:
             clock=self.clock,
             log=self._log,
             on_order_made=self._on_order_made,
+            on_written=self._tell_held,
             on_doubt=self._orders.doubt,
             on_filled=self.positions.on_filled,
             on_trade_closed=self._on_trade_closed,
@@ -345,6 +393,7 @@ class Bot:
             return
         for trader in self.traders:
             trader.on_timer()
+        self.presigner.on_tick()
         if self.gate.halted:
             self.safety.tell_halt()
         self.timing.overdue(self.clock.mono_ns())

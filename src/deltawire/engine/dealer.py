@@ -3,6 +3,7 @@
 It decides nothing: core.trade does. Nothing here awaits. The trader of the pair opens trades; this brings them home.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deltawire.core.book import Book
@@ -12,9 +13,10 @@ from deltawire.core.limits import reference_price_e8
 from deltawire.core.order import UNKNOWN, IllegalTransition, Order
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.trade import CLOSED, HOLDING, Command, PhaseChanged, Place, Trade
-from deltawire.core.types import ClientOrderId, OrderRequest, Purpose
+from deltawire.core.types import ClientOrderId, OrderRequest, Purpose, TradeId
 from deltawire.engine.desk import Desk
 from deltawire.engine.gateway import Outgoing
+from deltawire.engine.ladders import Ladders
 from deltawire.journal.records import Outcome, TradeClosed, TradeStateChanged, observed
 from deltawire.venues.contract import PreparedOrder, Venue
 
@@ -43,6 +45,7 @@ class Dealer:
         self.index, self.rules, self.venues, self.books = index, rules, venues, books
         self.open: list[Trade] = []  # oldest first
         self.held = False  # nothing is sent: what is open is the journal's word, and the venues have not confirmed it
+        self.ladders = Ladders(rules, venues)
         self._desk = desk
         self._closed: list[Trade] = []
         self._unpriced: list[_Unpriced] = []
@@ -78,13 +81,24 @@ class Dealer:
 
     # ---- doing -------------------------------------------------------------------------------------------------
 
-    def begin(self, trade: Trade, commands: list[Command], received_ns: int, decoded_ns: int) -> bool:
+    def begin(
+        self,
+        trade: Trade,
+        places: Sequence[Place],
+        received_ns: int,
+        decoded_ns: int,
+        presigned: Sequence[PreparedOrder] | None,
+    ) -> bool:
         """Send a trade's first orders. False when the gate held them back: then the trade never was."""
         self.open.append(trade)
-        if self._carry_out(trade, commands, received_ns, decoded_ns):
+        if self._send(trade, places, received_ns, decoded_ns, presigned):
             return True
         self.open.remove(trade)
         return False
+
+    def knows(self, trade_id: TradeId) -> bool:
+        """Whether a trade of this id is open or has lately been."""
+        return any(trade.trade_id == trade_id for trade in (*self.open, *reversed(self._closed)))
 
     def advance(self, trade: Trade, received_ns: int = 0) -> None:
         """Take a trade's next step, if it has one now. received_ns: of the frame that caused it, 0 for none."""
@@ -137,17 +151,19 @@ class Dealer:
 
     # ---- carrying out ------------------------------------------------------------------------------------------
 
-    def _carry_out(self, trade: Trade, commands: list[Command], received_ns: int, decoded_ns: int) -> bool:
-        """Send the orders among the commands first, then write down the rest. False when an order was held back."""
+    def _carry_out(self, trade: Trade, commands: list[Command], received_ns: int, decoded_ns: int) -> None:
+        """Send the orders among the commands first, then write down the rest."""
         places = [command for command in commands if isinstance(command, Place)]
-        sent = not places or self._send(trade, places, received_ns, decoded_ns)
+        if places:
+            calm = places[0].purpose is Purpose.EXIT and not trade.forced and trade.attempts <= 1
+            presigned = self.ladders.take_exit(trade, places, decoded_ns) if calm else None
+            self._send(trade, places, received_ns, decoded_ns, presigned)
         for command in commands:
             if isinstance(command, PhaseChanged):
                 self._tell_phase(trade, command)
             elif not isinstance(command, Place):
                 self._desk.log.error("trade.alarm", trade_id=trade.trade_id, reason=command.text)
                 self._desk.gate.halt(command.text)
-        return sent
 
     def _tell_phase(self, trade: Trade, change: PhaseChanged) -> None:
         desk = self._desk
@@ -167,8 +183,20 @@ class Dealer:
             why=trade.exit_reason,
         )
 
-    def _send(self, trade: Trade, places: list[Place], received_ns: int, decoded_ns: int) -> bool:
-        outgoing = [self._outgoing(trade, place, received_ns, decoded_ns) for place in places]
+    def _send(
+        self,
+        trade: Trade,
+        places: Sequence[Place],
+        received_ns: int,
+        decoded_ns: int,
+        presigned: Sequence[PreparedOrder] | None,
+    ) -> bool:
+        decided_ns = self._desk.clock.mono_ns()
+        orders: Sequence[PreparedOrder | None] = presigned or [None] * len(places)
+        outgoing = [
+            self._outgoing(trade, place, OrderStamps(received_ns, decoded_ns, decided_ns), ahead)
+            for place, ahead in zip(places, orders, strict=True)
+        ]
 
         def registered(out: Outgoing, prepared: PreparedOrder) -> None:
             trade.add(out.leg, out.request)
@@ -177,32 +205,37 @@ class Dealer:
 
         self._is_sending = True
         try:
-            return self._desk.gateway.send(outgoing, registered)
+            sent = self._desk.gateway.send(outgoing, registered)
+            self._desk.on_written()
         finally:
             self._is_sending = False
+        return sent
 
-    def _outgoing(self, trade: Trade, place: Place, received_ns: int, decoded_ns: int) -> Outgoing:
+    def _outgoing(self, trade: Trade, place: Place, stamps: OrderStamps, ahead: PreparedOrder | None) -> Outgoing:
+        leg = place.leg
+        is_entry = place.purpose is Purpose.ENTRY
+        reference_e8 = reference_price_e8(self.books[leg], place.side) if is_entry else 0
+        if ahead is not None:
+            stamps.presigned = True
+            stamps.prepared_mono_ns = stamps.signed_mono_ns = stamps.encoded_mono_ns = stamps.decided_mono_ns
+            return Outgoing(self.venues[leg], leg, self.rules.pair_id, ahead.request, reference_e8, stamps, ahead)
         request = OrderRequest(
-            client_id=self._desk.ids.order(trade.trade_id, place.leg),
+            client_id=self._desk.ids.order(trade.trade_id, leg),
             trade_id=trade.trade_id,
             purpose=place.purpose,
-            instrument=self.rules.legs[place.leg],
+            instrument=self.rules.legs[leg],
             side=place.side,
             size_e8=place.size_e8,
             cap_price_e8=place.cap_price_e8,
             reduce_only=place.reduce_only,
         )
-        stamps = OrderStamps(
-            received_mono_ns=received_ns, decoded_mono_ns=decoded_ns, decided_mono_ns=self._desk.clock.mono_ns()
-        )
-        is_entry = place.purpose is Purpose.ENTRY
-        reference_e8 = reference_price_e8(self.books[place.leg], place.side) if is_entry else 0
-        return Outgoing(self.venues[place.leg], place.leg, self.rules.pair_id, request, reference_e8, stamps)
+        return Outgoing(self.venues[leg], leg, self.rules.pair_id, request, reference_e8, stamps)
 
     # ---- endings -----------------------------------------------------------------------------------------------
 
     def _finish(self, trade: Trade, now_ns: int) -> None:
         self.open.remove(trade)
+        self.ladders.forget(trade.trade_id)
         self._closed.append(trade)
         for old in self._closed[:-CLOSED_KEPT]:
             for client_id in old.orders:

@@ -23,6 +23,7 @@ class Desk:
     log: EventLog
     # Told of each order, with its pair's index, before it leaves: news of it must find its way back.
     on_order_made: Callable[[int, Outgoing, PreparedOrder], None]
+    on_written: Callable[[], None]  # the writes of one step are out: news that arose inside them may be told
     on_doubt: Callable[[ClientOrderId], None]  # asks for the order to be read
     on_filled: Callable[[OrderRequest, int], None]  # size newly filled, counted once
     on_trade_closed: Callable[[TradeClosed, Trade], None]  # its record, and the trade itself

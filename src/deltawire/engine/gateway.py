@@ -1,7 +1,8 @@
 """The one place that sends an order: limits, signature, journal, wire. One synchronous call for all legs.
 
-Nothing here waits. Both orders of an entry are approved and signed and journalled before the first is written, so the
-two writes follow each other with nothing between them.
+Nothing here waits. Orders of a ladder are signed and journalled already: they are approved and written, and everything
+else comes after. Others are approved, signed and journalled here before the first is written. Either way the two writes
+follow each other with nothing between them: news that arises inside them is held until both are out.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from deltawire.core.limits import Approved, Gate, Refusal
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import OrderRequest, Purpose
 from deltawire.engine.recorder import Recorder
-from deltawire.journal.records import Leg, intended
+from deltawire.journal.records import Leg, OrderIntended, intended
 from deltawire.venues.contract import Clock, EventLog, PreparedOrder, Venue
 
 LEG_NAMES: tuple[Leg, Leg] = ("a", "b")
@@ -27,6 +28,7 @@ class Outgoing:
     request: OrderRequest
     reference_price_e8: int
     stamps: OrderStamps
+    presigned: PreparedOrder | None = None  # of a ladder: journalled with it
 
 
 Registered = Callable[[Outgoing, PreparedOrder], None]
@@ -36,43 +38,66 @@ class Gateway:
     def __init__(self, *, gate: Gate, recorder: Recorder, clock: Clock, log: EventLog) -> None:
         self._gate, self._recorder, self._clock, self._log = gate, recorder, clock, log
         self.last_refusal = ""  # the rule that last said no
+        self.is_writing = False  # news that arises meanwhile is to be held
 
     def send(self, outgoing: Sequence[Outgoing], on_registered: Registered) -> bool:
         """Send all or none. False when the gate, a signer or the journal said no: then nothing left.
 
-        on_registered is called for each order after its intent is journalled and before its bytes are written.
+        on_registered is called for each order: before its bytes are written, or with those of a ladder just after; no
+        news of it is told before.
         """
         if not self._approve(outgoing):
             return False
+        ahead = [out.presigned for out in outgoing if out.presigned is not None]
+        if len(ahead) == len(outgoing):
+            self._write_presigned(outgoing, ahead, on_registered)
+            return True
+        prepared = self._sign_and_journal(outgoing)
+        if prepared is None:
+            return False
+        for out, order in zip(outgoing, prepared, strict=True):
+            on_registered(out, order)
+        self.is_writing = True
+        try:
+            for out, order in zip(outgoing, prepared, strict=True):
+                out.venue.submit(order)
+        finally:
+            self.is_writing = False
+        return True
+
+    def _write_presigned(
+        self, outgoing: Sequence[Outgoing], ahead: Sequence[PreparedOrder], on_registered: Registered
+    ) -> None:
+        self.is_writing = True
+        try:
+            for out, order in zip(outgoing, ahead, strict=True):
+                order.stamps = out.stamps
+                out.venue.submit(order)
+        finally:
+            self.is_writing = False
+            # Whatever happened: bytes may have left. The ladder's record names them; from here on they are intended.
+            unix_ns = self._clock.unix_ns()
+            for out, order in zip(outgoing, ahead, strict=True):
+                self._recorder.later(_intent(out, order, unix_ns))
+                on_registered(out, order)
+
+    def _sign_and_journal(self, outgoing: Sequence[Outgoing]) -> list[PreparedOrder] | None:
+        """Return the orders ready to be written, or None where one cannot be signed or an entry not be journalled."""
         try:
             prepared = [out.venue.prepare(out.request, out.stamps) for out in outgoing]
         except ValueError as e:  # an amount the venue's format cannot carry exactly
             self._refuse(Refusal("unsendable", str(e)))
-            return False
+            return None
         unix_ns = self._clock.unix_ns()
-        intents = [
-            intended(
-                out.request,
-                pair_id=out.pair_id,
-                leg=LEG_NAMES[out.leg],
-                correlator=order.correlator,
-                signed_unix_ms=order.signed_unix_ms,
-                unix_ns=unix_ns,
-            )
-            for out, order in zip(outgoing, prepared, strict=True)
-        ]
-        if not self._recorder.intend(intents):
+        intents = [_intent(out, order, unix_ns) for out, order in zip(outgoing, prepared, strict=True)]
+        if not self._recorder.record_now(intents):
             if any(out.request.purpose is Purpose.ENTRY for out in outgoing):
                 self._refuse(Refusal("journal", self._recorder.broken))
-                return False
+                return None
             # An exit leaves without its record (I8). The record follows, before all news of the order.
             for intent in intents:
                 self._recorder.later(intent)
-        for out, order in zip(outgoing, prepared, strict=True):
-            on_registered(out, order)
-        for out, order in zip(outgoing, prepared, strict=True):
-            out.venue.submit(order)
-        return True
+        return prepared
 
     def _approve(self, outgoing: Sequence[Outgoing]) -> bool:
         now_ns = self._clock.mono_ns()
@@ -86,3 +111,14 @@ class Gateway:
     def _refuse(self, refusal: Refusal) -> None:
         self.last_refusal = refusal.rule
         self._log.warning("order.refused_by_gate", rule=refusal.rule, reason=refusal.text)
+
+
+def _intent(out: Outgoing, order: PreparedOrder, unix_ns: int) -> OrderIntended:
+    return intended(
+        out.request,
+        pair_id=out.pair_id,
+        leg=LEG_NAMES[out.leg],
+        correlator=order.correlator,
+        signed_unix_ms=order.signed_unix_ms,
+        unix_ns=unix_ns,
+    )

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 
 from deltawire.core.edge import PairRules
 from deltawire.core.limits import Limits
+from deltawire.core.money import BPS_E8
 from deltawire.core.types import Instrument
 from deltawire.journal.records import Mode, PairConfigured, RunStarted
+
+
+NEVER_PRESIGN = -(10**18)
 
 
 class CannotStart(Exception):
@@ -31,6 +35,8 @@ class BotSettings:
     config_digest: str
     mode: Mode = "live"
     watch_every_s: float = 5.0
+    # How far below what it needs a spread may be for its orders to be signed ahead, as a rate; NEVER_PRESIGN: never.
+    presign_within_e8: int = 30 * BPS_E8
     arm_itself: bool = True  # trade at once even after an unclean end; else a person arms it first
 
 

@@ -29,13 +29,13 @@ class Recorder:
         loop = asyncio.get_running_loop()
         self._sync_timer = loop.call_later(SYNC_EVERY_S, self._sync_tick)
 
-    def intend(self, intents: Iterable[OrderIntended]) -> bool:
-        """Write intents now, behind what waits, in one write. False when they are not in the journal.
+    def record_now(self, records: Iterable[Record]) -> bool:
+        """Write intents or a ladder now, behind what waits, in one write. False when they are not in the journal.
 
         The caller decides by purpose what that means (I8).
         """
         try:
-            self._journal.append_all([*self._later, *intents])
+            self._journal.append_all([*self._later, *records])
         except JournalUnwritable as e:
             self._break(e)
             return False

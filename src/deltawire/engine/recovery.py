@@ -11,6 +11,7 @@ from deltawire.core.events import InDoubt
 from deltawire.core.order import IllegalTransition, Order, OrderState, apply
 from deltawire.core.trade import EXITING, Trade, lot_at
 from deltawire.core.types import ClientOrderId, OrderRequest, Purpose, Side, TradeId
+from deltawire.engine.unsent import PendingLadders
 from deltawire.journal.records import (
     Armed,
     Halted,
@@ -55,14 +56,17 @@ class Recovered:
     positions: dict[tuple[str, str], int] = field(default_factory=dict)
     trades: dict[str, Remains] = field(default_factory=dict)
     open_trades: list[Remains] = field(default_factory=list)
+    presigned: list[OrderIntended] = field(default_factory=list)  # of ladders: sent unrecorded, or never; see unsent.py
 
 
 def read_back(records: Iterable[Record], now_unix_ns: int) -> Recovered:
     """Fold a journal into what the next run must know."""
     found = Recovered()
+    ladders = PendingLadders()
     trade_of_order: dict[str, Remains] = {}
     of_this_run: list[str] = []
     for record in records:
+        ladders.look_at(record)
         match record:
             case RunStarted():
                 found.unclean_before = True
@@ -85,7 +89,17 @@ def read_back(records: Iterable[Record], now_unix_ns: int) -> Recovered:
             case _:
                 pass
     _sum_up(found, now_unix_ns)
+    found.presigned = list(ladders.may_have_left())
     return found
+
+
+def add_sent(found: Recovered, intents: Iterable[OrderIntended]) -> None:
+    """Add orders that had been signed ahead, and turned out to have been sent in the last moment of the run before."""
+    for intent in intents:
+        remains = found.trades.setdefault(intent.trade_id, Remains(TradeId(intent.trade_id), intent.pair_id))
+        remains.intents.append(intent)
+        if remains not in found.open_trades:
+            found.open_trades.append(remains)
 
 
 def _sum_up(found: Recovered, now_unix_ns: int) -> None:

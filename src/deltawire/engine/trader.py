@@ -9,11 +9,12 @@ from deltawire.core.events import OrderEvent
 from deltawire.core.limits import Refusal
 from deltawire.core.money import notional_e8
 from deltawire.core.order import Order
-from deltawire.core.trade import HOLDING, Trade, lot_at
+from deltawire.core.trade import HOLDING, Trade, entry_places, lot_at
 from deltawire.core.types import ClientOrderId
 from deltawire.engine.dealer import Dealer
 from deltawire.engine.desk import Desk
 from deltawire.engine.gateway import LEG_NAMES
+from deltawire.engine.ladders import Ladders
 from deltawire.journal.records import TradeOpened
 from deltawire.venues.contract import Venue
 
@@ -42,6 +43,10 @@ class PairTrader:
     def trade(self) -> Trade | None:
         """The newest open trade, for those who show one."""
         return self.dealer.open[-1] if self.dealer.open else None
+
+    @property
+    def ladders(self) -> Ladders:
+        return self.dealer.ladders
 
     @property
     def is_idle(self) -> bool:
@@ -133,8 +138,11 @@ class PairTrader:
     def _enter(self, found: Opportunity, received_ns: int, decoded_ns: int) -> None:
         desk = self._desk
         first_leg = harder_leg(self.books, found.buy_leg) if self.rules.harder_leg_first else None
+        places = entry_places(self.rules, found, first_leg)
+        ahead = self.ladders.take_entry(found.buy_leg, places, decoded_ns)
+        trade_id, presigned = (desk.ids.trade(self.index), None) if ahead is None else ahead
         trade = Trade(
-            trade_id=desk.ids.trade(self.index),
+            trade_id=trade_id,
             rules=self.rules,
             lot_e8=lot_at(self.rules, found.buy_worst_e8),
             buy_leg=found.buy_leg,
@@ -145,7 +153,7 @@ class PairTrader:
             first_leg=first_leg,
         )
         self._confirming, self._confirmed = -1, 0
-        if not self.dealer.begin(trade, trade.open(found), received_ns, decoded_ns):
+        if not self.dealer.begin(trade, places, received_ns, decoded_ns, presigned):
             self._quiet_until_ns = decoded_ns + REFUSED_QUIET_NS
             self.last_refusal = desk.gateway.last_refusal
             return

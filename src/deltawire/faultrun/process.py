@@ -17,7 +17,8 @@ from deltawire.core.money import BPS_E8, E8
 from deltawire.core.types import Instrument
 from deltawire.engine.bot import Bot
 from deltawire.engine.ids import run_id
-from deltawire.engine.plan import BotSettings, CannotStart, PairPlan
+from deltawire.engine.plan import NEVER_PRESIGN, BotSettings, CannotStart, PairPlan
+from deltawire.engine.presigner import AtOnce
 from deltawire.engine.recovery import read_back
 from deltawire.engine.rules import VENUE_AGE_NS_MAX
 from deltawire.faultrun.disk import Disk, FaultyJournal
@@ -171,6 +172,7 @@ class Process:
             run_id=run_id(around.clock.unix_ns(), self.number),
             clock=around.clock,
             log=around.log,
+            offload=AtOnce(),
         )
 
     def _paradex(self) -> ParadexVenue:
@@ -242,6 +244,8 @@ def bot_settings(plan: Plan) -> BotSettings:
         simulated=True,
         config_digest=f"seed {plan.seed}",
         watch_every_s=plan.watch_every_ms / 1_000,
+        # Every other seed signs all its orders at once: both ways are the product's.
+        presign_within_e8=30 * BPS_E8 if plan.seed % 2 else NEVER_PRESIGN,
     )
 
 

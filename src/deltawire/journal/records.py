@@ -98,6 +98,35 @@ class OrderIntended(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     unix_ns: int
 
 
+class PresignedOrder(msgspec.Struct, frozen=True, array_like=True):
+    """One order of a ladder."""
+
+    client_id: str
+    leg: Leg
+    size_e8: int
+    cap_price_e8: int
+    correlator: int
+    signed_unix_ms: int
+
+
+class LadderSigned(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Orders signed ahead: of each leg, one may leave from now on. Takes the place of the ladder before it.
+
+    Appended before any of them can be written (I6), so refreshing a ladder costs one record. The next ladder for an
+    entry of the pair in the same direction, or for the exit of the same trade, voids it: what was not sent of it never
+    will be.
+    trade_id: of an entry, the id its trade will have if it opens. Orders that were sent are intended besides, at once
+    after their bytes left.
+    """
+
+    pair_id: str
+    trade_id: str
+    purpose: Literal["entry", "exit"]
+    buy_leg: Leg  # where this ladder buys
+    orders: list[PresignedOrder]
+    unix_ns: int
+
+
 class OrderObserved(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
     """Something was learned of an order: one core.events.OrderEvent, flat. See `observed` and `event_of`.
 
@@ -232,6 +261,7 @@ Record = (
     RunStarted
     | InstrumentLoaded
     | OrderIntended
+    | LadderSigned
     | OrderObserved
     | OrderTimed
     | TradeOpened

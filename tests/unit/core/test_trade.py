@@ -1,5 +1,7 @@
 """The trade machine, step by step. Orders are answered by hand; prices move by handing in other books."""
 
+from collections.abc import Sequence
+
 import pytest
 from tests.unit.core.builders import SIZE_E8, book, books, rules
 
@@ -21,6 +23,7 @@ from deltawire.core.trade import (
     Phase,
     Place,
     Trade,
+    entry_places,
     lot_at,
 )
 from deltawire.core.types import ClientOrderId, OrderRequest, Purpose, Side, TradeId, VenueOrderId
@@ -50,9 +53,9 @@ class Driver:
             found.spread_e8,
             found.edge_e8,
         )
-        self.carry_out(self.trade.open(found))
+        self.carry_out(entry_places(self.rules, found, self.trade.first_leg))
 
-    def carry_out(self, commands: list[Command]) -> list[OrderRequest]:
+    def carry_out(self, commands: Sequence[Command]) -> list[OrderRequest]:
         placed = []
         for command in commands:
             if isinstance(command, Alarm):
