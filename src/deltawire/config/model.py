@@ -270,6 +270,13 @@ class PaperConfig(Section):
     leverage: f.OneTo100 = 10
 
 
+class LatencyConfig(Section):
+    """What is done ahead so that a trigger finds it ready."""
+
+    # Orders are signed ahead while the spread is within so much of what it needs; 0: only once it is there.
+    presign_within_e8: f.Bps = Field(default=30 * 10**4, alias="presign_within_bps")
+
+
 class BotConfig(Section):
     mode: Annotated[Mode, _one_of(Mode)] = Mode.PAPER
     arm_after_unclean: Annotated[ArmAfterUnclean, _one_of(ArmAfterUnclean)] = ArmAfterUnclean.MANUAL
@@ -282,6 +289,7 @@ class BotConfig(Section):
     guardian: GuardianConfig = GuardianConfig()
     metrics: MetricsConfig = MetricsConfig()
     paper: PaperConfig = PaperConfig()
+    latency: LatencyConfig = LatencyConfig()
 
     def guardian_view(self) -> Self:
         """Return the settings the guardian closes with: the same pairs and venues, a journal and a log of its own."""

@@ -221,6 +221,7 @@ def _settings(config: BotConfig) -> BotSettings:
         simulated=not config.is_money,
         mode=config.mode.value,
         arm_itself=config.arm_after_unclean is ArmAfterUnclean.AUTO,
+        presign_within_e8=config.latency.presign_within_e8,
         config_digest=hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16],
     )
 

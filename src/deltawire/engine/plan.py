@@ -9,7 +9,6 @@ from deltawire.core.money import BPS_E8
 from deltawire.core.types import Instrument
 from deltawire.journal.records import Mode, PairConfigured, RunStarted
 
-
 NEVER_PRESIGN = -(10**18)
 
 

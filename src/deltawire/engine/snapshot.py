@@ -93,6 +93,7 @@ def _pair(bot: Bot, trader: PairTrader, now_ns: int) -> dict[str, Any]:
         "markets": {venue.name: _market(trader, leg) for leg, venue in enumerate(trader.venues)},
         "trade": None if trade is None else _trade(trader, trade, now_ns),
         "layers": len(trader.dealer.open),
+        "presigned": {"served": trader.ladders.served, "missed": dict(trader.ladders.missed)},
         "position": {leg.venue: format_e8(bot.positions.of(leg.venue, leg.symbol)) for leg in rules.legs},
         "delta": format_e8(delta_e8),
         "delta_usd": format_e8(notional_e8(price_e8, delta_e8)) if price_e8 else None,

@@ -19,6 +19,7 @@ from deltawire.core.types import Purpose, Side
 from deltawire.engine.assembly import run_to_end
 from deltawire.engine.bot import Bot
 from deltawire.engine.plan import BotSettings, CannotStart, PairPlan
+from deltawire.engine.presigner import AtOnce
 from deltawire.engine.recovery import Recovered, read_back
 from deltawire.engine.snapshot import status
 from deltawire.journal.check import check_journal
@@ -107,6 +108,7 @@ class World:
             run_id=f"dwtest{self.runs}",
             clock=self.clock,
             log=self.log,
+            offload=AtOnce(),
         )
         return self.bot
 
