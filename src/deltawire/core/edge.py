@@ -11,7 +11,7 @@ from deltawire.core.money import E8, floor_to
 from deltawire.core.types import Instrument, Side
 
 # An entry takes the whole size, or this part of it where the books are thin or the edge is in their first levels only.
-# Few sizes, so that orders of each can be signed before they are wanted (decision 0011).
+# Few sizes, so that orders of each can be signed before they are wanted (decision 0012).
 SIZE_SHARES = (1, 2, 4)
 
 
