@@ -18,6 +18,7 @@ from deltawire.cli import exits
 from deltawire.cli.children import Child
 from deltawire.cli.control_client import BotRefused, NotRunning, ask
 from deltawire.cli.demo_files import write_bot_files, write_sim_config
+from deltawire.cli.demo_page import DemoPage
 from deltawire.cli.demo_report import demo_report, print_report
 from deltawire.cli.demo_view import DemoView, Progress
 from deltawire.cli.sim_files import Ready, read_ready
@@ -122,8 +123,9 @@ class _Demo:
             view.note("starting the simulated venues")
             sim, ready = self._start_sim(cleanup)
             view.note("starting the bot")
-            bot, socket = self._start_bot(cleanup, ready)
-            self._watch(sim, bot, socket, view)
+            bot, socket, config = self._start_bot(cleanup, ready)
+            page = None if self._options.headless else DemoPage(self._folder, config, cleanup)
+            self._watch(sim, bot, socket, view, page)
             view.note("asking the bot to end; it closes what is open and confirms it with the venues")
             bot_code = self._stop_bot(bot, socket)
             if sim.exit_code is not None:
@@ -149,14 +151,14 @@ class _Demo:
             self._pause(sim, deadline_s, "the simulated venues are not ready")
         return sim, said
 
-    def _start_bot(self, cleanup: ExitStack, ready: Ready) -> tuple[Child, Path]:
+    def _start_bot(self, cleanup: ExitStack, ready: Ready) -> tuple[Child, Path, Path]:
         config, socket = write_bot_files(self._folder, ready, cleanup)
         bot = Child("bot", ["run", "--config", str(config)], self._folder / "bot.log")
         cleanup.callback(bot.end, 15.0)
         deadline_s = time.monotonic() + START_S_MAX
         while _status(socket) is None:
             self._pause(bot, deadline_s, "the bot does not answer")
-        return bot, socket
+        return bot, socket, config
 
     def _pause(self, child: Child, deadline_s: float, complaint: str) -> None:
         """Wait a moment for a starting child; raise when there is nothing left to wait for."""
@@ -168,13 +170,15 @@ class _Demo:
             raise DemoFailed(f"{complaint} after {START_S_MAX:.0f} s", child)
         time.sleep(0.05)
 
-    def _watch(self, sim: Child, bot: Child, socket: Path, view: DemoView) -> None:
+    def _watch(self, sim: Child, bot: Child, socket: Path, view: DemoView, page: DemoPage | None) -> None:
         """Show the bot until enough is traded, the time is up, or someone ends it."""
         options = self._options
         while not self._interrupts.seen:
             for child in (sim, bot):
                 if child.exit_code is not None:
                     raise DemoFailed(f"{child.name} ended early, with code {child.exit_code}", child)
+            if page is not None and (news := page.news()):
+                view.tell_page(news)
             elapsed_s = time.monotonic() - self._began_s
             status = _status(socket)
             if status is not None:

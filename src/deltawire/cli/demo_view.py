@@ -44,6 +44,7 @@ class DemoView:
         self._shown: RenderableType = Text()
         self._line_at_s = 0.0
         self._line_trips = 0
+        self._page = ""
 
     @property
     def is_live(self) -> bool:
@@ -64,10 +65,19 @@ class DemoView:
         else:
             self._live.update(Group(self._shown, Text(f"… {text}", style="bold cyan")), refresh=True)
 
+    def tell_page(self, news: str) -> None:
+        """Say where the web page is; in the live view it stays on the screen."""
+        if self._live is None:
+            self._line(f"the web page, as long as the demo runs: {news}")
+        self._page = news
+
     def show(self, status: Status, progress: Progress) -> None:
         """Show the bot as it is now."""
         if self._live is not None:
             self._shown = live_picture(status, progress, self._console.width)
+            if self._page:
+                # Not cropped, so that a terminal takes the whole of it for a link.
+                self._shown = Group(self._shown, Text(f"web page: {self._page}", style="cyan", overflow="fold"))
             self._live.update(self._shown, refresh=True)
             return
         now_s = time.monotonic()

@@ -162,6 +162,40 @@ def metrics(
 
 
 @app.command()
+def dashboard(
+    config: Config = CONFIG,
+    journal: Annotated[
+        Path | None,
+        typer.Option("--journal", help="Only this folder, with no bot to ask: a finished run.", metavar="DIR"),
+    ] = None,
+    socket: Socket = None,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on. Others than loopback are warned of.", metavar="ADDRESS")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8710,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host", help="A name besides loopback's it may be asked for by, as a proxy does.", metavar="NAME"
+        ),
+    ] = None,
+    url_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--url-file", help="Write the address with its token here (mode 600) and do not print it.", metavar="FILE"
+        ),
+    ] = None,
+    *,
+    read_only: Annotated[bool, typer.Option("--read-only", help="No buttons.")] = False,
+) -> None:
+    """Serve the web page of the bot until SIGINT or SIGTERM. Prints the address to open; its token is new each time."""
+    from deltawire.cli.dashboard import DashboardOptions
+    from deltawire.cli.dashboard import dashboard as work
+
+    work(DashboardOptions(config, journal, socket, host, port, tuple(allow_host or ()), url_file, read_only))
+
+
+@app.command()
 def project(
     config: Config = CONFIG,
     journal: Journal = None,

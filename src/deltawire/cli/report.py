@@ -35,12 +35,14 @@ def report(config: Path, journal: Path | None, *, as_json: bool) -> None:
         Console().print(render(built))
 
 
-def journal_place(config: Path, journal: Path | None, url: str | None = None) -> JournalPlace:
+def journal_place(
+    config: Path, journal: Path | None, url: str | None = None, *, must_exist: bool = True
+) -> JournalPlace:
     """Return where to read: what is named, or the config's. A folder named alone is read with its own SQLite tables."""
     if journal is None:
         with exits.wrong_settings_told():
             settings = load_config(config).journal
         journal, url = settings.dir, settings.url if url is None else url
-    if not journal.is_dir():
+    if must_exist and not journal.is_dir():
         exits.leave(f"there is no journal in {journal}; name its folder with --journal", exits.MISUSED)
     return JournalPlace(journal, url or "")

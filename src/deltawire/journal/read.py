@@ -134,6 +134,29 @@ class FillTotals(msgspec.Struct, frozen=True, kw_only=True):
         return self.bought_e8 - self.sold_e8
 
 
+class HaltRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Entries were stopped until a person says otherwise; reason "" is that person's word."""
+
+    seq: int
+    run_id: str
+    reason: str
+    unix_ns: int
+
+
+class AdjustmentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A position that changed without an order of ours. size_e8: the signed change."""
+
+    seq: int
+    run_id: str
+    trade_id: str
+    pair_id: str
+    venue: str
+    symbol: str
+    size_e8: int
+    reason: str
+    unix_ns: int
+
+
 @dataclass(frozen=True, slots=True)
 class LatencySample:
     """The stamps of one order and the venue it went to."""
@@ -254,16 +277,30 @@ class JournalReader:
             run_id=run_id,
         )
 
+    def halts(self) -> list[HaltRow]:
+        """Return every halt and every lifting of one, oldest first, over all runs."""
+        return self._rows(HaltRow, "SELECT * FROM halts ORDER BY seq")
+
+    def adjustments(self) -> list[AdjustmentRow]:
+        """Return what changed without an order of ours, oldest first, over all runs."""
+        return self._rows(AdjustmentRow, "SELECT * FROM adjustments ORDER BY seq")
+
     def latency(self, *, run_id: str = "") -> list[LatencySample]:
         """Return the stamps of every timed order."""
         rows = self._all(
             "SELECT client_id, venue, stamps FROM latency WHERE :run_id = '' OR run_id = :run_id ORDER BY seq",
             run_id=run_id,
         )
-        return [
-            LatencySample(row["client_id"], row["venue"], msgspec.json.decode(row["stamps"], type=OrderStamps))
-            for row in rows
-        ]
+        return [_sample(row) for row in rows]
+
+    def latency_of(self, trade_id: str) -> list[LatencySample]:
+        """Return the stamps of the timed orders of one trade."""
+        rows = self._all(
+            """SELECT l.client_id, l.venue, l.stamps FROM latency l JOIN orders o ON o.client_id = l.client_id
+               WHERE o.trade_id = :trade_id ORDER BY l.seq""",
+            trade_id=trade_id,
+        )
+        return [_sample(row) for row in rows]
 
     def last_unix_ns(self, run_id: str) -> int:
         """Return the time of the last dated record of a run, 0 for none: until when a run without an end was seen."""
@@ -287,3 +324,7 @@ class JournalReader:
 
     def _all(self, sql: str, **values: Any) -> list[Row]:
         return self._projector.database.rows(sql, values)
+
+
+def _sample(row: Row) -> LatencySample:
+    return LatencySample(row["client_id"], row["venue"], msgspec.json.decode(row["stamps"], type=OrderStamps))

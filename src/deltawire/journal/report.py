@@ -45,6 +45,7 @@ class TradeReport:
     pair_id: str
     outcome: str  # of TradeClosed, or "open"
     size_e8: int
+    notional_e8: int  # of the dearer entry leg; 0 where nothing filled
     entry_detected: int
     entry_executed: int | None
     exit_detected: int | None
@@ -61,6 +62,7 @@ class TradeReport:
             "pair_id": self.pair_id,
             "outcome": self.outcome,
             "size": _decimal(self.size_e8),
+            "notional_usd": _decimal(self.notional_e8),
             "detected_bps": _bps(self.entry_detected),
             "executed_bps": _bps(self.entry_executed),
             "exit_detected_bps": _bps(self.exit_detected),
@@ -189,14 +191,19 @@ def build_report(directory: Path, run_id: str = "", *, url: str = "") -> Report:
     """
     alive = writer_pid(directory) is not None  # asked before reading: a bot that ends meanwhile has written its end
     with JournalReader(directory, url) as journal:
-        runs = journal.runs()
-        if not runs and not run_id:
-            return Report("empty", notes=("the journal is empty",))
-        run = next((run for run in reversed(runs) if run_id in ("", run.run_id)), None)
-        if run is None:
-            known = ", ".join(run.run_id for run in runs[-5:]) or "none"
-            raise JournalError(f"{directory} has no run {run_id!r}; the last ones: {known}")
-        return _report(journal, run, _status(run, alive=alive and run is runs[-1]))
+        return report_of(journal, run_id, alive=alive)
+
+
+def report_of(journal: JournalReader, run_id: str = "", *, alive: bool) -> Report:
+    """Report from a journal that is open already. alive: whether somebody wrote to it before it was last refreshed."""
+    runs = journal.runs()
+    if not runs and not run_id:
+        return Report("empty", notes=("the journal is empty",))
+    run = next((run for run in reversed(runs) if run_id in ("", run.run_id)), None)
+    if run is None:
+        known = ", ".join(run.run_id for run in runs[-5:]) or "none"
+        raise JournalError(f"the journal has no run {run_id!r}; the last ones: {known}")
+    return _report(journal, run, _status(run, alive=alive and run is runs[-1]))
 
 
 def _report(journal: JournalReader, run: RunRow, status: Status) -> Report:
@@ -277,6 +284,7 @@ def _trade(row: TradeRow, orders: list[OrderRow], notes: list[str]) -> TradeRepo
         pair_id=row.pair_id,
         outcome=row.outcome or "open",
         size_e8=row.size_e8,
+        notional_e8=_entry_notional_e8(orders),
         entry_detected=row.detected_spread_rate_e8,
         entry_executed=_executed(orders, ("entry", "repair")),
         exit_detected=row.exit_detected_spread_rate_e8,
@@ -287,6 +295,14 @@ def _trade(row: TradeRow, orders: list[OrderRow], notes: list[str]) -> TradeRepo
         opened_unix_ns=row.unix_ns,
         closed_unix_ns=row.closed_unix_ns,
     )
+
+
+def _entry_notional_e8(orders: list[OrderRow]) -> int:
+    entered = Counter[int]()
+    for order in orders:
+        if order.purpose in ("entry", "repair"):
+            entered[order.side] += order.notional_e8
+    return max(entered.values(), default=0)
 
 
 def _executed(orders: list[OrderRow], purposes: tuple[str, ...]) -> int | None:
