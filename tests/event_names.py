@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from deltawire.observe.library import field_names
@@ -53,6 +54,7 @@ class Row:
     meaning: str
 
 
+@cache
 def in_source() -> tuple[dict[str, Use], list[str]]:
     """Return every event of the source, and the places whose event cannot be known from the text."""
     events: dict[str, Use] = {}
@@ -145,10 +147,14 @@ def _imported(tree: ast.Module) -> dict[str, str]:
     found: dict[str, str] = {}
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("deltawire."):
-            path = SOURCE.parent / f"{(node.module or '').replace('.', '/')}.py"
-            there = _constants_of(ast.parse(path.read_text())) if path.is_file() else {}
+            there = _constants_at(SOURCE.parent / f"{(node.module or '').replace('.', '/')}.py")
             found |= {alias.asname or alias.name: there[alias.name] for alias in node.names if alias.name in there}
     return found
+
+
+@cache
+def _constants_at(path: Path) -> dict[str, str]:
+    return _constants_of(ast.parse(path.read_text())) if path.is_file() else {}
 
 
 def _is_log(owner: ast.expr) -> bool:

@@ -26,6 +26,9 @@ Journal = Annotated[
 ]
 CONFIG = Path("config.yaml")
 
+alert = typer.Typer(no_args_is_help=True, help="Tell people when something is wrong: Telegram, mail, webhooks, ...")
+app.add_typer(alert, name="alert")
+
 
 class Preset(Enum):
     PAPER = "paper"
@@ -145,6 +148,34 @@ def report(config: Config = CONFIG, journal: Journal = None, *, as_json: Json = 
     from deltawire.cli.report import report as work
 
     work(config, journal, as_json=as_json)
+
+
+@alert.command("run")
+def alert_run(
+    config: Config = CONFIG,
+    env: Annotated[
+        Path | None, typer.Option(help="Holds DELTAWIRE_ALERT_URLS; without it, .env beside the config.")
+    ] = None,
+) -> None:
+    """Watch the bot and the guardian and send what a person must know, until SIGINT or SIGTERM."""
+    from deltawire.cli.alert import run as work
+
+    work(config, env)
+
+
+@alert.command("test")
+def alert_test(
+    config: Config = CONFIG,
+    env: Annotated[
+        Path | None, typer.Option(help="Holds DELTAWIRE_ALERT_URLS; without it, .env beside the config.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Send one message to every URL of DELTAWIRE_ALERT_URLS. Exit 0: all were delivered."""
+    from deltawire.cli.alert import test as work
+
+    work(config, env, as_json=as_json)
 
 
 @app.command()

@@ -174,6 +174,14 @@ log:
   level: info                  # debug, info or warning
   max_mb: 50                   # a full file becomes .1, the older ones move up
   keep: 5                      # and so many of them stay
+alerts:                        # `deltawire alert run`; where they go: DELTAWIRE_ALERT_URLS in .env
+  repeat_s: 900                # the same trouble is told again after so long
+  per_hour_max: 30             # more messages than this in an hour are summed up in one
+  bot_silent_s: 10             # a bot that does not answer for so long is told; the guardian acts after its own time
+  venue_down_s: 30             # a venue that takes no orders
+  feed_stale_s: 30             # a book without a frame
+  free_margin_bps: 2000        # less free collateral than this share of equity on a venue
+  heartbeat_s: 86400           # a message that somebody is watching; its absence tells you that nobody is
 # metrics:
 #   port: 9464                 # where `deltawire metrics` answers Prometheus, on this machine only
 """)
@@ -189,4 +197,7 @@ DELTAWIRE_PARADEX_PRIVATE_KEY=$paradex_private_key
 # Vest: the primary wallet. Its key signs the registration of a trading key the bot makes for itself.
 DELTAWIRE_VEST_PRIMARY_ADDRESS=$vest_address
 DELTAWIRE_VEST_PRIMARY_PRIVATE_KEY=$vest_private_key
+
+# Where alerts go, parted by spaces: docs/alerts.md. Such a URL holds a password or token, so it is a secret too.
+# DELTAWIRE_ALERT_URLS=tgram://bot-token/chat-id mailto://user:password@mail.example
 """)

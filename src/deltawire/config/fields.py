@@ -202,6 +202,7 @@ SOCKET_PATH_BYTES_MAX = 107  # sun_path of Linux, less its closing zero byte
 Size = Annotated[int, _decimal("0.00000001", "1000000000", "a size in base units")]
 Usd = Annotated[int, _decimal("0.01", "1000000000", "US dollars")]
 Bps = Annotated[int, _bps("0", "1000")]
+Share = Annotated[int, _bps("0", "10000")]
 SignedBps = Annotated[int, _bps("-1000", "1000")]
 Slippage = Annotated[int, _bps("0.01", "500")]
 Ms = Annotated[int, _duration("0", "600000", unit="milliseconds", unit_ns=_NS_OF_MS)]

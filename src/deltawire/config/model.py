@@ -249,6 +249,18 @@ class LogConfig(Section):
     keep: f.OneTo100 = 5  # how many full files stay
 
 
+class AlertsConfig(Section):
+    """What `deltawire alert run` finds worth a message. Where they go is a secret: DELTAWIRE_ALERT_URLS."""
+
+    repeat_ns: f.Seconds = Field(default=900 * _S_NS, alias="repeat_s")  # the same trouble is told so often
+    per_hour_max: f.OneTo100 = 30
+    bot_silent_ns: f.Seconds = Field(default=10 * _S_NS, alias="bot_silent_s")  # before the guardian acts
+    venue_down_ns: f.Seconds = Field(default=30 * _S_NS, alias="venue_down_s")
+    feed_stale_ns: f.Seconds = Field(default=30 * _S_NS, alias="feed_stale_s")
+    free_margin_e8: f.Share = Field(default=2000 * 10**4, alias="free_margin_bps")  # of equity
+    heartbeat_ns: f.Seconds = Field(default=86_400 * _S_NS, alias="heartbeat_s")  # a word that somebody is watching
+
+
 class MetricsConfig(Section):
     """Where `deltawire metrics` answers Prometheus, on loopback."""
 
@@ -290,6 +302,7 @@ class BotConfig(Section):
     metrics: MetricsConfig = MetricsConfig()
     paper: PaperConfig = PaperConfig()
     latency: LatencyConfig = LatencyConfig()
+    alerts: AlertsConfig = AlertsConfig()
 
     def guardian_view(self) -> Self:
         """Return the settings the guardian closes with: the same pairs and venues, a journal and a log of its own."""

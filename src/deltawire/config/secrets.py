@@ -19,6 +19,7 @@ PARADEX_ACCOUNT = "DELTAWIRE_PARADEX_ACCOUNT"
 PARADEX_PRIVATE_KEY = "DELTAWIRE_PARADEX_PRIVATE_KEY"
 VEST_PRIMARY_ADDRESS = "DELTAWIRE_VEST_PRIMARY_ADDRESS"
 VEST_PRIMARY_PRIVATE_KEY = "DELTAWIRE_VEST_PRIMARY_PRIVATE_KEY"
+ALERT_URLS = "DELTAWIRE_ALERT_URLS"  # of the alert process alone; a bot's keys are not asked for with it
 
 _FORMS: dict[str, tuple[re.Pattern[str], str]] = {
     PARADEX_ACCOUNT: (re.compile(r"0x[0-9a-fA-F]{1,64}"), "0x and up to 64 hex digits"),
@@ -61,6 +62,18 @@ def load_secrets(env_file: Path, environ: Mapping[str, str] = os.environ) -> Bot
     )
 
 
+def load_alert_urls(env_file: Path, environ: Mapping[str, str] = os.environ) -> list[Secret]:
+    """Read where alerts go: URLs parted by spaces or line breaks. Raises ConfigError when there is none."""
+    problems: list[Problem] = []
+    text = environ.get(ALERT_URLS) or _read_env_file(env_file, problems).get(ALERT_URLS, "")
+    if not problems and not text.split():
+        right = "write one or more URLs here or in the environment; docs/alerts.md shows them"
+        problems = [Problem(env_file, None, ALERT_URLS, "is missing", right)]
+    if problems:
+        raise ConfigError(problems)
+    return [Secret(url) for url in text.split()]
+
+
 def _read_env_file(path: Path, problems: list[Problem]) -> dict[str, str]:
     try:
         mode = path.stat().st_mode
@@ -78,9 +91,10 @@ def _read_env_file(path: Path, problems: list[Problem]) -> dict[str, str]:
     except (OSError, UnicodeDecodeError):
         problems.append(Problem(path, None, "", "cannot be read", "give a readable UTF-8 text file"))
         return {}
+    known = (*_FORMS, ALERT_URLS)
     for name in texts:
-        if name.startswith("DELTAWIRE_") and name not in _FORMS:
-            guess = closest(name, _FORMS)
-            right = f"did you mean {guess}?" if guess else "known: " + ", ".join(_FORMS)
+        if name.startswith("DELTAWIRE_") and name not in known:
+            guess = closest(name, known)
+            right = f"did you mean {guess}?" if guess else "known: " + ", ".join(known)
             problems.append(Problem(path, None, name, "is not a known variable", right))
-    return {name: text or "" for name, text in texts.items() if name in _FORMS}
+    return {name: text or "" for name, text in texts.items() if name in known}
