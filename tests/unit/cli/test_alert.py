@@ -121,7 +121,7 @@ def test_what_happened_while_nobody_watched_is_told_once_and_history_is_not(case
 
 
 def folder_with(tmp_path: Path, urls: str) -> Path:
-    init(tmp_path)
+    init(tmp_path, "paper", None)
     env = tmp_path / ".env"
     env.write_text(f"DELTAWIRE_ALERT_URLS={urls}\n" if urls else "")
     return tmp_path / "config.yaml"
