@@ -37,7 +37,7 @@ class Agreement:
         clock: Clock,
         log: EventLog,
     ) -> None:
-        self._positions, self._venues, self._watched = positions, venues, watched
+        self._positions, self._venues, self.watched = positions, venues, watched
         self._recorder, self._clock, self._log = recorder, clock, log
 
     def record(self, when: When, rows: list[PositionRow]) -> None:
@@ -49,7 +49,7 @@ class Agreement:
         rows: list[PositionRow] = []
         deadline_ns = self._clock.mono_ns() + int(within_s * 1e9)
         while True:
-            rows = await self._positions.compare(self._venues, self._watched)
+            rows = await self._positions.compare(self._venues, self.watched)
             if all(row.agree for row in rows) or self._clock.mono_ns() > deadline_ns:
                 break
             await asyncio.sleep(AGREE_POLL_S)

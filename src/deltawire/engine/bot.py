@@ -6,7 +6,6 @@ Start and recovery are one path: read the journal, connect, compare with the ven
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 from deltawire import __version__
@@ -25,6 +24,7 @@ from deltawire.engine.orders import Orders
 from deltawire.engine.plan import BotSettings, CannotStart, run_started
 from deltawire.engine.positions import Positions
 from deltawire.engine.presigner import Offload, Presigner, SigningThread
+from deltawire.engine.reconcile import Reconciler
 from deltawire.engine.recorder import Recorder
 from deltawire.engine.recovery import Recovered, add_sent, rebuild
 from deltawire.engine.safety import Safety
@@ -36,7 +36,7 @@ from deltawire.engine.unsent import find_sent
 from deltawire.engine.watch import Watcher
 from deltawire.journal.log import JournalLog
 from deltawire.journal.records import Armed, RunEnded, TradeClosed, instrument_loaded
-from deltawire.venues.contract import Clock, EventLog, PreparedOrder, Venue
+from deltawire.venues.contract import MARKET_DATA, Clock, EventLog, PreparedOrder, Venue
 
 TICK_S = 0.01  # retries, time limits and missing news are looked after this often; the hot path does not wait for it
 FLATTEN_WITHIN_S = 30.0
@@ -93,7 +93,7 @@ class Bot:
         )
         self._by_book: dict[tuple[str, str], PairTrader] = {}
         self._tick: asyncio.TimerHandle | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
         self.safety = Safety(
             gate=self.gate,
             positions=self.positions,
@@ -114,6 +114,20 @@ class Bot:
         )
         self._held_news: list[tuple[ClientOrderId, OrderEvent]] = []
         self.watcher = self._make_watcher()
+        self.reconciler = Reconciler(
+            venues,
+            self._orders.tally,
+            recovered,
+            legs=self.agreement.watched,
+            activity=self._activity,
+            positions=self.positions,
+            book=self._orders.book,
+            look_at_positions=self.watcher.look_now,
+            recorder=self.recorder,
+            every_s=settings.reconcile_every_s,
+            clock=clock,
+            log=log,
+        )
         self._stall = Stall(gate=self.gate, settle=self.watcher.settle, clock=clock, log=log)
 
     # ---- life --------------------------------------------------------------------------------------------------
@@ -143,7 +157,11 @@ class Bot:
             raise CannotStart("; ".join(difference(row) for row in left) + _REMEDY)
         for trader in self.traders:
             trader.release()
-        self._watching = asyncio.get_running_loop().create_task(self.watcher.run())
+        loop = asyncio.get_running_loop()
+        self._watching.append(loop.create_task(self.watcher.run()))
+        if not take_over:
+            await self.reconciler.open()
+            self._watching.append(loop.create_task(self.reconciler.run()))
         disarmed = self.gate.halted or self._recovered.halted or self._unclean_reason()
         if take_over:
             self.state = "guarding"
@@ -201,11 +219,11 @@ class Bot:
         self.state = "stopping"
         self._set_entries(on=False)
         self._log.info("bot.stopping", reason=reason)
-        if self._watching is not None:
-            self._watching.cancel()
+        self._stop_watching()
         self._stall.cancel()
         await self.flatten(reason)
         flat, agree = await self.agreement.confirm_end(idle=all(trader.is_idle for trader in self.traders))
+        agree = await self.reconciler.finish() and agree
         if self._tick is not None:
             self._tick.cancel()
         self.timing.tell_all()
@@ -235,8 +253,7 @@ class Bot:
     async def abort(self) -> None:
         """End after a start that failed: nothing was opened, so nothing is closed."""
         self.state = "stopping"
-        if self._watching is not None:
-            self._watching.cancel()
+        self._stop_watching()
         if self._tick is not None:
             self._tick.cancel()
         await self.resolver.close()
@@ -305,6 +322,8 @@ class Bot:
         planned = up or self.state == "stopping"
         tell = self._log.info if planned else self._log.warning
         tell("link.up" if up else "link.down", venue=venue, link=link, detail=detail)
+        if up and link != MARKET_DATA:
+            self.reconciler.reconnected()
 
     # ---- what the traders ask for ------------------------------------------------------------------------------
 
@@ -407,11 +426,21 @@ class Bot:
             every_s=self.settings.watch_every_s,
             clock=self.clock,
             log=self._log,
-            on_checked=partial(self.agreement.record, "timer"),
+            on_checked=self.agreement.record,
             on_changed=self.safety.positions_changed,
             on_danger=self.safety.danger,
             on_loss=self.safety.loss,
         )
+
+    def _stop_watching(self) -> None:
+        for task in self._watching:
+            task.cancel()
+
+    def _activity(self) -> tuple[int, ...] | None:
+        """Return what stays equal only while no order leaves and nothing fills; None while something is on its way."""
+        if self.resolver.busy or not all(trader.dealer.is_at_rest for trader in self.traders):
+            return None
+        return self.registry.made, self._orders.tally.changes
 
     def _inventory_e8(self, venue: str) -> int:
         """Return the unsigned notional held on a venue, at the middle of each book."""

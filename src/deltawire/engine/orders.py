@@ -11,6 +11,7 @@ from deltawire.engine.recorder import Recorder
 from deltawire.engine.recovery import Remains, is_unsettled
 from deltawire.engine.registry import LiveOrder, Registry
 from deltawire.engine.resolver import Doubtful, Resolver
+from deltawire.engine.tally import Tallied, Tally
 from deltawire.engine.timing import Timing
 from deltawire.engine.trader import PairTrader
 from deltawire.journal.records import observed
@@ -21,6 +22,7 @@ class Orders:
     def __init__(self, *, recorder: Recorder, timing: Timing, clock: Clock, log: EventLog) -> None:
         self._recorder, self._timing, self._clock, self._log = recorder, timing, clock, log
         self.registry = Registry()
+        self.tally = Tally()
         self.resolver = Resolver(clock=clock, log=log, on_news=self.on_news, is_settled=self._is_settled)
 
     def on_news(self, client_id: ClientOrderId, event: OrderEvent) -> None:
@@ -32,7 +34,9 @@ class Orders:
         if isinstance(event, FillSeen | FilledTotal):
             order.stamps.filled_mono_ns = self._clock.mono_ns()
         # Before the trader acts on it: the journal then tells cause before effect.
-        self._recorder.later(observed(client_id, event, self._clock.unix_ns()))
+        now_unix_ns = self._clock.unix_ns()
+        self._recorder.later(observed(client_id, event, now_unix_ns))
+        self.tally.on_news(client_id, event, now_unix_ns)
         order.trader.on_order(client_id, event)
         state = order.trader.order_state(client_id)
         if state is not None and state.is_final:
@@ -45,6 +49,16 @@ class Orders:
             request.client_id, out.venue, request.instrument.symbol, prepared.correlator, self._clock.mono_ns()
         )
         self.registry.add(LiveOrder(trader, doubtful, out.stamps))
+        self.tally.add(
+            Tallied(
+                request.client_id,
+                out.venue.name,
+                doubtful.symbol,
+                prepared.correlator,
+                request.side.sign,
+                self._clock.unix_ns(),
+            )
+        )
 
     def doubt(self, client_id: ClientOrderId) -> None:
         """Read an order from its venue until the venue has spoken."""
@@ -58,6 +72,13 @@ class Orders:
         order = self.registry.get(client_id)
         return None if order is None else order.stamps
 
+    def book(self, client_id: ClientOrderId, total: FilledTotal) -> bool:
+        """Book what the venue's own books say an order filled. False for an order nobody here follows any more."""
+        if self.registry.get(client_id) is None:
+            return False
+        self.on_news(client_id, total)
+        return True
+
     def inherit(self, trader: PairTrader, trade: Trade, remains: Remains, venues: Mapping[str, Venue]) -> None:
         """Know the orders of a trade that an earlier run left open; its doubtful ones are read from the venues."""
         # On record, or the news that settles them could not be told from news of an order that never left.
@@ -67,6 +88,7 @@ class Orders:
         now_ns = self._clock.mono_ns()
         for intent in remains.intents:
             client_id = ClientOrderId(intent.client_id)
+            self.tally.take_over(intent, remains.news.get(intent.client_id, []))
             # Bytes written in the last moment of the run before may still be on their way. When that was, only the
             # date could tell, and that may have been set meanwhile: so they count as written now. Those of an
             # earlier run were written before the next one's start; after a reboot the clock is younger than that.

@@ -7,7 +7,7 @@ from deltawire.core.edge import PairRules
 from deltawire.core.limits import Limits
 from deltawire.core.money import BPS_E8
 from deltawire.core.types import Instrument
-from deltawire.journal.records import Mode, PairConfigured, RunStarted
+from deltawire.journal.records import FORMAT, Mode, PairConfigured, RunStarted
 
 NEVER_PRESIGN = -(10**18)
 
@@ -36,6 +36,7 @@ class BotSettings:
     watch_every_s: float = 5.0
     # How far below what it needs a spread may be for its orders to be signed ahead, as a rate; NEVER_PRESIGN: never.
     presign_within_e8: int = 30 * BPS_E8
+    reconcile_every_s: float = 30.0  # a few reads a venue; positions are watched more often
     arm_itself: bool = True  # trade at once even after an unclean end; else a person arms it first
 
 
@@ -64,4 +65,5 @@ def run_started(
         pairs=pairs,
         config_digest=settings.config_digest,
         unclean_before=unclean_before,
+        format=FORMAT,
     )

@@ -13,7 +13,9 @@ from deltawire.core.trade import EXITING, Trade, lot_at
 from deltawire.core.types import ClientOrderId, OrderRequest, Purpose, Side, TradeId
 from deltawire.engine.unsent import PendingLadders
 from deltawire.journal.records import (
+    AccountsReconciled,
     Armed,
+    FundingPaid,
     Halted,
     OrderIntended,
     OrderObserved,
@@ -57,6 +59,9 @@ class Recovered:
     trades: dict[str, Remains] = field(default_factory=dict)
     open_trades: list[Remains] = field(default_factory=list)
     presigned: list[OrderIntended] = field(default_factory=list)  # of ladders: sent unrecorded, or never; see unsent.py
+    compared_unix_ns: int = 0  # when orders and money were last compared; before the first time, the last run's start
+    was_compared: bool = False
+    payments: dict[str, dict[str, int]] = field(default_factory=dict)  # funding on record by venue and payment id
 
 
 def read_back(records: Iterable[Record], now_unix_ns: int) -> Recovered:
@@ -67,6 +72,7 @@ def read_back(records: Iterable[Record], now_unix_ns: int) -> Recovered:
     of_this_run: list[str] = []
     for record in records:
         ladders.look_at(record)
+        _fold_money(found, record)
         match record:
             case RunStarted():
                 found.unclean_before = True
@@ -100,6 +106,18 @@ def add_sent(found: Recovered, intents: Iterable[OrderIntended]) -> None:
         remains.intents.append(intent)
         if remains not in found.open_trades:
             found.open_trades.append(remains)
+
+
+def _fold_money(found: Recovered, record: Record) -> None:
+    match record:
+        case FundingPaid():
+            found.payments.setdefault(record.venue, {})[record.payment_id] = record.payment_e8
+        case AccountsReconciled():
+            found.compared_unix_ns, found.was_compared = record.unix_ns, True
+        case RunStarted() if not found.was_compared:
+            found.compared_unix_ns = record.unix_ns
+        case _:
+            pass
 
 
 def _sum_up(found: Recovered, now_unix_ns: int) -> None:

@@ -23,10 +23,12 @@ class Registry:
     def __init__(self) -> None:
         self._orders: OrderedDict[ClientOrderId, LiveOrder] = OrderedDict()
         self.count_by_venue: dict[str, int] = {}
+        self.made = 0
 
     def add(self, order: LiveOrder) -> None:
         self._orders[order.doubtful.client_id] = order
         venue = order.doubtful.venue.name
+        self.made += 1
         self.count_by_venue[venue] = self.count_by_venue.get(venue, 0) + 1
         if len(self._orders) > ORDERS_KEPT:
             self._orders.popitem(last=False)

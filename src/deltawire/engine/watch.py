@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from deltawire.core.limits import Account, Gate, is_near_liquidation
 from deltawire.engine.positions import Positions
 from deltawire.engine.trader import PairTrader
-from deltawire.journal.records import PositionRow
+from deltawire.journal.records import PositionRow, When
 from deltawire.venues.contract import Clock, EventLog, PositionReport, Refused, Venue
 
 # A reading begun so long after the last order and its news shows all of it: Vest shows a fill within half a second.
@@ -32,7 +32,7 @@ class Watcher:
         every_s: float,
         clock: Clock,
         log: EventLog,
-        on_checked: Callable[[list[PositionRow]], None],
+        on_checked: Callable[[When, list[PositionRow]], None],
         on_changed: Callable[[PairTrader, dict[int, int]], None],
         on_danger: Callable[[PairTrader, str], None],
         on_loss: Callable[[str], None],
@@ -42,19 +42,38 @@ class Watcher:
         self._every_s, self._clock, self._log = every_s, clock, log
         self._on_checked, self._on_changed, self._on_danger, self._on_loss = on_checked, on_changed, on_danger, on_loss
         self._suspected: set[tuple[str, str, int]] = set()  # differences seen in the round before
+        self._wake = asyncio.Event()
         self._suspected_at = (0, 0)  # the activity then: after any other order a difference is a new one
 
     async def run(self) -> None:
         """Go round until cancelled."""
+        when: When = "timer"
         while True:
-            await asyncio.sleep(min(self._every_s, AGAIN_S) if self._suspected else self._every_s)
-            await self.round()
+            if self._suspected:
+                await asyncio.sleep(min(self._every_s, AGAIN_S))
+            elif await self._is_woken(self._every_s):
+                when = "reconnect"
+            await self.round(when)
+            when = "timer"
+
+    def look_now(self) -> None:
+        """Have the accounts read at once: a connection was away. Never two readings side by side."""
+        self._wake.set()
+
+    async def _is_woken(self, within_s: float) -> bool:
+        try:
+            async with asyncio.timeout(within_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        self._wake.clear()
+        return True
 
     async def settle(self) -> bool:
         """Read both accounts twice, to know at once what changed by itself. False when they could not be read."""
         return await self.round() and await self.round()
 
-    async def round(self) -> bool:
+    async def round(self, when: When = "timer") -> bool:
         """Read both accounts once and tell what is wrong. False when they could not be read."""
         loss = self._gate.loss_refusal()
         if loss is not None:
@@ -73,7 +92,7 @@ class Watcher:
             if self._suspected_at != before and not shows_all:
                 self._suspected.clear()
             self._suspected_at = before
-            self._compare(by_venue)
+            self._compare(when, by_venue)
         return True
 
     async def _read(self, venue: Venue) -> dict[str, PositionReport]:
@@ -96,7 +115,7 @@ class Watcher:
                 if near and trader.dealer.open:
                     self._on_danger(trader, f"{book.venue} {book.symbol} is near its liquidation price")
 
-    def _compare(self, by_venue: dict[str, dict[str, PositionReport]]) -> None:
+    def _compare(self, when: When, by_venue: dict[str, dict[str, PositionReport]]) -> None:
         rows: list[PositionRow] = []
         differing: set[tuple[str, str, int]] = set()
         for trader in self._traders:
@@ -113,7 +132,7 @@ class Watcher:
             if believed:
                 self._on_changed(trader, believed)
         self._suspected = differing
-        self._on_checked(rows)
+        self._on_checked(when, rows)
 
     def _row(self, venue: str, symbol: str, by_venue: dict[str, dict[str, PositionReport]]) -> PositionRow:
         report = by_venue[venue].get(symbol)

@@ -19,7 +19,9 @@ from deltawire.core.order import FINAL, IllegalTransition, Order, OrderState, ap
 from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Purpose, Side, TradeId, VenueOrderId
 from deltawire.journal.database import Database, DatabaseUnusable, SqliteDatabase, open_database
 from deltawire.journal.records import (
+    AccountsReconciled,
     Armed,
+    FundingPaid,
     Halted,
     InstrumentLoaded,
     OrderIntended,
@@ -133,10 +135,22 @@ class Projector:
                 self._insert("halts", seq=seq, run_id=self._run_id, reason=record.reason, unix_ns=record.unix_ns)
             case Armed():
                 self._insert("halts", seq=seq, run_id=self._run_id, reason="", unix_ns=record.unix_ns)
+            case FundingPaid():
+                self._insert("funding", seq=seq, run_id=self._run_id, **_fields(record))
+            case AccountsReconciled():
+                self._on_reconciled(seq, record)
             case PositionsChecked():
                 head = {"seq": seq, "run_id": self._run_id, "reason": record.when, "unix_ns": record.unix_ns}
                 for checked in record.rows:
                     self._insert("checks", **head, **_fields(checked))
+
+    def _on_reconciled(self, seq: int, record: AccountsReconciled) -> None:
+        head = {"seq": seq, "run_id": self._run_id, "unix_ns": record.unix_ns}
+        self._insert("reconciliations", **head, reason=record.when, differences=len(record.differences))
+        for row in record.rows:
+            self._insert("money", **head, **_fields(row))
+        for item in record.differences:
+            self._insert("differences", **head, **_fields(item))
 
     def _on_observed(self, seq: int, record: OrderObserved) -> None:
         """Account for news of an order as the bot does, except that money is counted whatever the state.

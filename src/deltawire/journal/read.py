@@ -14,6 +14,7 @@ from deltawire.core.order import FINAL, OrderState
 from deltawire.core.stamps import OrderStamps
 from deltawire.journal.database import Row
 from deltawire.journal.project import Projector, catch_up
+from deltawire.journal.records import ItemRow, MoneyRow
 
 T = TypeVar("T")
 _FINAL = tuple(state.value for state in FINAL)
@@ -29,6 +30,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     mode: str
     simulated: bool
     unclean_before: bool
+    format: int
     end_seq: int | None
     end_unix_ns: int | None
     clean: bool | None
@@ -115,6 +117,30 @@ class CheckRow(msgspec.Struct, frozen=True, kw_only=True):
     journal_e8: int
     venue_e8: int
     agree: bool
+
+
+class FundingRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One funding payment. trade_id: of the order it came with, None where that is not known."""
+
+    venue: str
+    payment_id: str
+    run_id: str
+    symbol: str
+    payment_e8: int
+    client_id: str
+    paid_unix_ns: int
+    trade_id: str | None
+
+
+class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
+    """One comparison of orders, fills, fees, funding and balance. See journal.records for the meaning of the rows."""
+
+    seq: int
+    run_id: str
+    reason: str
+    unix_ns: int
+    rows: tuple[MoneyRow, ...]
+    differences: tuple[ItemRow, ...]
 
 
 class FillTotals(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,6 +311,35 @@ class JournalReader:
         """Return what changed without an order of ours, oldest first, over all runs."""
         return self._rows(AdjustmentRow, "SELECT * FROM adjustments ORDER BY seq")
 
+    def funding(self) -> list[FundingRow]:
+        """Return the funding payments of the whole journal, oldest first."""
+        return self._rows(
+            FundingRow,
+            """SELECT f.*, o.trade_id FROM funding f LEFT JOIN orders o ON o.client_id = f.client_id
+               ORDER BY f.seq, f.venue, f.payment_id""",
+        )
+
+    def last_reconciliation(self, run_id: str) -> Reconciliation | None:
+        """Return the newest comparison of a run's orders and money, None when there was none."""
+        found = self._all(
+            "SELECT * FROM reconciliations WHERE run_id = :run_id ORDER BY seq DESC LIMIT 1", run_id=run_id
+        )
+        if not found:
+            return None
+        head = found[0]
+        rows = self._rows(MoneyRow, "SELECT * FROM money WHERE seq = :seq ORDER BY venue", seq=head["seq"])
+        items = self._rows(
+            ItemRow, "SELECT * FROM differences WHERE seq = :seq ORDER BY venue, kind, item", seq=head["seq"]
+        )
+        return Reconciliation(
+            seq=head["seq"],
+            run_id=run_id,
+            reason=head["reason"],
+            unix_ns=head["unix_ns"],
+            rows=tuple(rows),
+            differences=tuple(items),
+        )
+
     def latency(self, *, run_id: str = "") -> list[LatencySample]:
         """Return the stamps of every timed order."""
         rows = self._all(
@@ -312,6 +367,7 @@ class JournalReader:
                UNION ALL SELECT e.unix_ns FROM order_events e JOIN orders o ON o.client_id = e.client_id
                          WHERE o.run_id = :run_id
                UNION ALL SELECT unix_ns FROM checks WHERE run_id = :run_id
+               UNION ALL SELECT unix_ns FROM reconciliations WHERE run_id = :run_id
                UNION ALL SELECT unix_ns FROM trades WHERE run_id = :run_id
                UNION ALL SELECT closed_unix_ns FROM trades WHERE closed_run_id = :run_id) AS dated""",
             run_id=run_id,

@@ -3,6 +3,9 @@
 Written as JSON tagged by "type"; readers ignore fields they do not know, so a newer journal opens in an older reader.
 Numbers are integers: `_e8` in 1e-8 units, `_rate_e8` a rate in 1e-8 (one bps is 10_000), `_unix_ns` UTC. No secret is
 ever a field here (I9): of a signed order the journal keeps what identifies it, never the bytes.
+
+RunStarted names the format of the records after it. What changed: 2 added FundingPaid and AccountsReconciled. Older
+formats are read as they are; a newer one is refused, because what it tells besides could be money.
 """
 
 from typing import Literal
@@ -30,6 +33,10 @@ PurposeName = Literal["entry", "exit", "repair", "unwind"]
 Kind = Literal["sent", "not_sent", "acked", "fill", "filled_total", "closed", "rejected", "in_doubt", "not_found"]
 Outcome = Literal["closed", "unwound", "nothing_filled", "stuck"]
 When = Literal["start", "timer", "reconnect", "shutdown"]
+ItemKind = Literal["order", "fill", "price", "fee", "funding", "balance"]
+Answer = Literal["alarmed", "cancelled", "booked"]
+
+FORMAT = 2  # of the records this version writes; it reads this and all before
 
 
 class PairConfigured(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +67,7 @@ class RunStarted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     pairs: list[PairConfigured]
     config_digest: str = ""
     unclean_before: bool = False
+    format: int = 1
 
 
 class InstrumentLoaded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -246,6 +254,60 @@ class PositionsChecked(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     unix_ns: int
 
 
+class FundingPaid(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Funding as the venue lists it. client_id: of the order it came with. payment_e8: positive is received."""
+
+    venue: str
+    symbol: str
+    payment_id: str
+    payment_e8: int
+    client_id: str
+    paid_unix_ns: int
+    unix_ns: int
+
+
+class MoneyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The balance of one venue since this run first read it, in 1e-8 of the settlement asset.
+
+    opening + pnl - fees + funding + others + moved + unexplained = cash. pnl: realised by our fills, as the venue books
+    it. fees: by our own record of the fills. funding: of FundingPaid. others: fills that are not ours, fees and all.
+    moved: deposits less withdrawals the venue lists. tolerance: what rounding may leave unexplained.
+    """
+
+    venue: str
+    opening_unix_ns: int
+    opening_e8: int
+    pnl_e8: int
+    fees_e8: int
+    funding_e8: int
+    others_e8: int
+    moved_e8: int
+    unexplained_e8: int
+    cash_e8: int
+    tolerance_e8: int
+    fills: int
+
+
+class ItemRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One item on which journal and venue differ, both values as text, and what was done about it."""
+
+    kind: ItemKind
+    venue: str
+    item: str
+    journal: str
+    told: str
+    answer: Answer
+
+
+class AccountsReconciled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Orders, fills, fees, funding and balance were compared. rows: a venue whose books cannot be read has none."""
+
+    when: When
+    rows: list[MoneyRow]
+    differences: list[ItemRow]
+    unix_ns: int
+
+
 class RunEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The bot went down on purpose. clean: it finished every step of its shutdown."""
 
@@ -269,6 +331,8 @@ Record = (
     | TradeClosed
     | PositionAdjusted
     | PositionsChecked
+    | FundingPaid
+    | AccountsReconciled
     | Halted
     | Armed
     | RunEnded
@@ -284,8 +348,14 @@ def encode(record: Record) -> bytes:
 
 
 def decode(payload: bytes | memoryview) -> Record:
-    """Read one record. Raises msgspec.DecodeError for bytes that are not one."""
-    return _decoder.decode(payload)
+    """Read one record. Raises msgspec.DecodeError for bytes that are not one, or of a format yet to come."""
+    record = _decoder.decode(payload)
+    if isinstance(record, RunStarted) and record.format > FORMAT:
+        raise msgspec.DecodeError(
+            f"written by deltawire {record.version} in format {record.format}, this one reads up to {FORMAT}; "
+            "read it with that version or a later one"
+        )
+    return record
 
 
 def intended(

@@ -5,12 +5,13 @@ from. Of an order, three accounts of what filled are kept apart (single fills, r
 filled_e8 is the largest of them, never a sum of two.
 """
 
-SCHEMA = "2"  # any change of the tables or of what is put in them: a projection of another number is built anew
+SCHEMA = "3"  # any change of the tables or of what is put in them: a projection of another number is built anew
 
 TABLES = {
     "runs": """
         run_id TEXT PRIMARY KEY, seq BIGINT NOT NULL, unix_ns BIGINT NOT NULL, version TEXT NOT NULL,
         mode TEXT NOT NULL, simulated INTEGER NOT NULL, config_digest TEXT NOT NULL, unclean_before INTEGER NOT NULL,
+        format INTEGER NOT NULL,
         end_seq BIGINT, end_unix_ns BIGINT, clean INTEGER, flat INTEGER, agree INTEGER, reason TEXT""",
     "pairs": """
         run_id TEXT NOT NULL, pair_id TEXT NOT NULL, venue_a TEXT NOT NULL, symbol_a TEXT NOT NULL,
@@ -59,6 +60,23 @@ TABLES = {
         seq BIGINT NOT NULL, run_id TEXT NOT NULL, reason TEXT NOT NULL, unix_ns BIGINT NOT NULL, venue TEXT NOT NULL,
         symbol TEXT NOT NULL, journal_e8 BIGINT NOT NULL, venue_e8 BIGINT NOT NULL, agree INTEGER NOT NULL,
         PRIMARY KEY (seq, venue, symbol)""",
+    "funding": """
+        venue TEXT NOT NULL, payment_id TEXT NOT NULL, seq BIGINT NOT NULL, run_id TEXT NOT NULL, symbol TEXT NOT NULL,
+        payment_e8 BIGINT NOT NULL, client_id TEXT NOT NULL, paid_unix_ns BIGINT NOT NULL, unix_ns BIGINT NOT NULL,
+        PRIMARY KEY (venue, payment_id)""",
+    "reconciliations": """
+        seq BIGINT PRIMARY KEY, run_id TEXT NOT NULL, reason TEXT NOT NULL, unix_ns BIGINT NOT NULL,
+        differences INTEGER NOT NULL""",
+    "money": """
+        seq BIGINT NOT NULL, run_id TEXT NOT NULL, unix_ns BIGINT NOT NULL, venue TEXT NOT NULL,
+        opening_unix_ns BIGINT NOT NULL, opening_e8 BIGINT NOT NULL, pnl_e8 BIGINT NOT NULL, fees_e8 BIGINT NOT NULL,
+        funding_e8 BIGINT NOT NULL, others_e8 BIGINT NOT NULL, moved_e8 BIGINT NOT NULL,
+        unexplained_e8 BIGINT NOT NULL, cash_e8 BIGINT NOT NULL, tolerance_e8 BIGINT NOT NULL, fills INTEGER NOT NULL,
+        PRIMARY KEY (seq, venue)""",
+    "differences": """
+        seq BIGINT NOT NULL, run_id TEXT NOT NULL, unix_ns BIGINT NOT NULL, kind TEXT NOT NULL, venue TEXT NOT NULL,
+        item TEXT NOT NULL, journal TEXT NOT NULL, told TEXT NOT NULL, answer TEXT NOT NULL,
+        PRIMARY KEY (seq, kind, venue, item)""",
 }
 INDEXES = (
     "CREATE INDEX orders_by_trade ON orders (trade_id)",

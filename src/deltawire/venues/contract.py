@@ -22,7 +22,7 @@ What may not be relied on: that an event comes once, that fills come after Acked
 such history, applied by core.order, ends in one state: what the venue did.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -138,6 +138,53 @@ class BalanceReport:
 
     equity_e8: int
     free_e8: int
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """What fills did to the account's money, by the venue's own books. Amounts in 1e-8 of the settlement asset.
+
+    One a fill where the venue lists fills, one an order where it sums them up; orders of other programs included.
+    client_id, correlator: as in PreparedOrder; "" and 0 where the venue has none. Amounts in another coin are not here.
+    """
+
+    booking_id: str
+    client_id: str
+    correlator: int
+    symbol: str
+    size_e8: int
+    notional_e8: int
+    fee_e8: int  # positive is paid
+    pnl_e8: int  # realised by price alone: without fee and funding
+    funding_e8: int  # settled with it; positive is received
+    unix_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Funding settled. payment_e8: positive is received. booking_id: of the fill that settled it, "" for none."""
+
+    payment_id: str
+    booking_id: str
+    symbol: str
+    payment_e8: int
+    unix_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """The account's money now, and what moved it since the time asked for.
+
+    cash_e8: the settled balance, nothing unrealised in it. payments: of the markets this adapter trades. moved_e8: by
+    deposits (positive) and withdrawals the venue lists, by id. step_e8: the smallest amount the venue tells; each
+    amount may be wrong by less than that.
+    """
+
+    cash_e8: int
+    bookings: tuple[Booking, ...]
+    payments: tuple[Payment, ...]
+    moved_e8: Mapping[str, int]
+    step_e8: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,3 +346,13 @@ class TellsMarket(Protocol):
     """A venue that can show what it knows of a market beside its book. For people."""
 
     def market_state(self, symbol: str) -> MarketState | None: ...
+
+
+@runtime_checkable
+class KeepsBooks(Protocol):
+    """A venue whose books of the account can be read. One that cannot is no less a venue: its money is not compared."""
+
+    name: str
+
+    async def money(self, since_unix_ns: int) -> Money:
+        """Read the account's cash and all that moved it since then. Raises as Venue.look_up does."""

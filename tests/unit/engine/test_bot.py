@@ -117,7 +117,7 @@ class World:
         self.bot.recorder.flush()
         self.bot._tick.cancel()  # type: ignore[union-attr]  # a dead process has no timers
         await self.bot.resolver.close()
-        self.bot._watching.cancel()  # type: ignore[union-attr]
+        self.bot._stop_watching()
         self.bot.recorder._sync_timer.cancel()  # type: ignore[union-attr]
         self.journal.close()
         return read_back(self.records(), self.clock.unix_ns())

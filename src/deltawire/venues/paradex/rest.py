@@ -7,7 +7,7 @@ Source: Paradex protocol reference, sections 2, 11, 12 and 14, REST spec 1.132.1
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -32,6 +32,7 @@ from deltawire.venues.paradex.wire_json import (
 )
 
 NAME = "paradex"
+T = TypeVar("T")
 ORDERS_PATH = "/orders"
 
 
@@ -116,6 +117,12 @@ def orders_history(
 def fills(token: Secret, *, market: str = "", start_ms: int = 0, end_ms: int = 0, cursor: str = "") -> HttpRequest:
     query = _query(market=market, start_at=start_ms or "", end_at=end_ms or "", cursor=cursor)
     return _private("GET", "/fills" + query, token)
+
+
+def page(token: Secret, *, path: str, page_size: int, start_at: int, market: str, cursor: str) -> HttpRequest:
+    """Ask for a page of any private list, from a time in ms on."""
+    query = _query(market=market, start_at=start_at, page_size=page_size, cursor=cursor)
+    return _private("GET", path + query, token)
 
 
 def cancel_order(token: Secret, order_id: str) -> HttpRequest:
@@ -346,6 +353,11 @@ def read_fills(body: bytes) -> tuple[list[Fill], str]:
     """Return the fills and the cursor of the next page, "" when there is none."""
     raws, cursor = _results(body, FillJson)
     return [fill_of(raw) for raw in raws], cursor
+
+
+def read_page(body: bytes, kind: type[T]) -> tuple[list[T], str]:
+    """Return the entries of a page, each of the kind, and the cursor of the next one, "" when there is none."""
+    return _results(body, kind)
 
 
 def _decode(body: bytes, kind: Any) -> Any:

@@ -21,6 +21,7 @@ from deltawire.venues.contract import (
     Clock,
     EventLog,
     MarketState,
+    Money,
     OpenOrder,
     OrderReport,
     PositionReport,
@@ -28,7 +29,7 @@ from deltawire.venues.contract import (
     VenueSink,
 )
 from deltawire.venues.kit import NumberedOrders
-from deltawire.venues.paradex import orders, rest, rpc
+from deltawire.venues.paradex import books, orders, rest, rpc
 from deltawire.venues.paradex.calls import OrderCalls
 from deltawire.venues.paradex.http import origin_of
 from deltawire.venues.paradex.public import ParadexPublic
@@ -205,6 +206,9 @@ class ParadexVenue(NumberedOrders):
 
     async def balance(self) -> BalanceReport:
         return await self._read().balance()
+
+    async def money(self, since_unix_ns: int) -> Money:
+        return await books.money(self._read().call, self._settings.symbols, since_unix_ns)
 
     async def close(self) -> None:
         """End every task and connection. Cancel-on-disconnect is switched off first if nothing of ours rests."""

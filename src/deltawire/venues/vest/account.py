@@ -134,6 +134,11 @@ class Account(PublicReads):
         rows = await self.call(rest.get_orders(self.access, self.now_ms(), nonce=nonce), list[wire.OrderRow])
         return [row for row in rows if row.nonce == nonce]
 
+    async def orders_since(self, start_ms: int, end_ms: int | None, limit: int) -> list[wire.OrderRow]:
+        """Return the newest orders posted in a span of time, those of other programs too."""
+        request = rest.get_orders(self.access, self.now_ms(), start_ms=start_ms, end_ms=end_ms, limit=limit)
+        return await self.call(request, list[wire.OrderRow])
+
     async def open_orders(self) -> list[OpenOrder]:
         found: list[OpenOrder] = []
         for status in (wire.NEW, wire.PARTIALLY_FILLED):  # one value a call: a list is refused with 1130

@@ -166,11 +166,14 @@ def get_orders(
     nonce: int | None = None,
     symbol: str = "",
     status: str = "",
+    start_ms: int | None = None,
+    end_ms: int | None = None,
     limit: int | None = None,
 ) -> RestRequest:
-    """Ask for orders. status is one value: a comma list is refused with 1130."""
+    """Ask for orders. status is one value: a comma list is refused with 1130. Both times are of posting."""
+    window = {"startTime": start_ms, "endTime": end_ms}
     return _private(
-        access, "/orders", id=order_id, nonce=nonce, symbol=symbol, status=status, limit=limit, time=time_ms
+        access, "/orders", id=order_id, nonce=nonce, symbol=symbol, status=status, **window, limit=limit, time=time_ms
     )
 
 

@@ -20,13 +20,14 @@ from deltawire.venues.contract import (
     DecodeError,
     EventLog,
     MarketState,
+    Money,
     OpenOrder,
     OrderReport,
     PositionReport,
     PreparedOrder,
     VenueSink,
 )
-from deltawire.venues.vest import errors, rest, ws
+from deltawire.venues.vest import books, errors, rest, ws
 from deltawire.venues.vest.account import Account
 from deltawire.venues.vest.link import Link
 from deltawire.venues.vest.orders import OrderDesk
@@ -148,6 +149,10 @@ class VestVenue:
     async def balance(self) -> BalanceReport:
         with refusals():
             return await self._account.balance()
+
+    async def money(self, since_unix_ns: int) -> Money:
+        with refusals():
+            return await books.money(self._account, since_unix_ns)
 
     async def close(self) -> None:
         """End everything; harmless when repeated or when start had failed half way."""
