@@ -1,9 +1,10 @@
 # ruff: noqa: INP001 - a script, not a package
-"""Breaks the safety rules one at a time and shows that the tests notice: mutation_check.py [--jobs N] [--write].
+"""Breaks the safety rules one at a time and shows that it is noticed: mutation_check.py [--with faults] [--write].
 
 Each breakage is a small edit of one source file in a throw-away copy of the tree; then the tests of core and engine run
-there. A breakage that no test notices is a hole in the tests, and makes this script fail. --write renews the table in
-docs/mutation-check.md.
+there, and a small fixed set of fault runs, which know nothing of the breakage. One that no test notices is a hole in
+the tests, and makes this script fail. --with tests or --with faults runs one of the two; --write, with both, renews the
+table in docs/mutation-check.md.
 """
 
 import argparse
@@ -14,12 +15,24 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ("tests/unit/core", "tests/unit/engine", "tests/properties/test_trade_machine.py")
 TABLE = ROOT / "docs" / "mutation-check.md"
 WITHIN_S = 240
+# Fault runs: the first seed that breaks a rule is the answer.
+SEEDS, SEEDS_WITHIN_S = "0..149", 600
+SWEEP = """
+import sys
+from deltawire.faultrun.world import run_seed
+first, last = map(int, sys.argv[1].split(".."))
+for seed in range(first, last + 1):
+    broken = run_seed(seed).broken
+    if broken:
+        sys.exit(f"NOTICED seed {seed}: {broken[0].rule}")
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,28 +309,39 @@ BREAKAGES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """What noticed a breakage; "" when nothing did, None when it was not asked."""
+
+    test: str | None
+    seed: str | None
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--with", dest="by", choices=("tests", "faults", "both"), default="both")
     parser.add_argument("--write", action="store_true", help="renew docs/mutation-check.md")
     parser.add_argument("--only", default="", help="only breakages whose text contains this")
     options = parser.parse_args()
+    if options.write and (options.only or options.by != "both"):
+        parser.error("--write needs all breakages, by both")
     chosen = [breakage for breakage in BREAKAGES if options.only in breakage.what]
     with ThreadPoolExecutor(options.jobs) as pool:
-        outcomes = []
-        for breakage, outcome in zip(chosen, pool.map(_try, chosen), strict=True):
+        outcomes: list[Noticed] = []
+        for breakage, outcome in zip(chosen, pool.map(partial(_try, by=options.by), chosen), strict=True):
             outcomes.append(outcome)
-            sys.stdout.write(f"{'caught' if outcome else 'MISSED'}  {breakage.rule}: {breakage.what}  {outcome}\n")
+            word = "caught" if outcome.test or outcome.seed else "MISSED"
+            sys.stdout.write(f"{word}  {breakage.rule}: {breakage.what}  {outcome.test or ''}  {outcome.seed or ''}\n")
             sys.stdout.flush()
-    missed = outcomes.count("")
-    sys.stdout.write(f"{len(outcomes)} breakages, {len(outcomes) - missed} caught, {missed} missed\n")
-    if options.write and not options.only:
+    by_test, by_seed = sum(bool(o.test) for o in outcomes), sum(bool(o.seed) for o in outcomes)
+    sys.stdout.write(f"{len(outcomes)} breakages; tests noticed {by_test}, fault runs {by_seed}\n")
+    if options.write:
         TABLE.write_text(_page(outcomes))
-    return 1 if missed else 0
+    return 1 if options.by != "faults" and by_test < len(outcomes) else 0
 
 
-def _try(breakage: Breakage) -> str:
-    """Return the name of the first test that noticed, "" when none did."""
+def _try(breakage: Breakage, by: str) -> Noticed:
     with tempfile.TemporaryDirectory(prefix="deltawire-mutant-") as name:
         tree = Path(name)
         for folder in ("src", "tests"):
@@ -330,39 +354,64 @@ def _try(breakage: Breakage) -> str:
                 f"{breakage.file}: {breakage.what}: the text to break stands there {text.count(breakage.old)} times"
             )
         source.write_text(text.replace(breakage.old, breakage.new))
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout=60", *TESTS]
-        path = os.pathsep.join((str(tree / "src"), str(tree)))
-        try:
-            run = subprocess.run(  # noqa: S603 - pytest, on our own tests
-                command,
-                cwd=tree,
-                env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
-                capture_output=True,
-                text=True,
-                timeout=WITHIN_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return "the tests did not end"
+        return Noticed(
+            test=_by_tests(tree) if by != "faults" else None, seed=_by_faults(tree) if by != "tests" else None
+        )
+
+
+def _by_tests(tree: Path) -> str:
+    """Return the name of the first test that noticed, "" when none did."""
+    try:
+        run = _run(tree, ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout=60", *TESTS], WITHIN_S)
+    except subprocess.TimeoutExpired:
+        return "the tests did not end"
     if run.returncode == 0:
         return ""
     failed = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     return failed[0].split(" - ")[0].split("::")[-1] if failed else "the tests could not run"
 
 
-def _page(outcomes: list[str]) -> str:
+def _by_faults(tree: Path) -> str:
+    """Return the first seed that broke a rule, and which; "" when none did."""
+    try:
+        run = _run(tree, ["-c", SWEEP, SEEDS], SEEDS_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        return "a seed did not end"
+    if run.returncode == 0:
+        return ""
+    last = run.stderr.rstrip().rpartition("\n")[2]
+    return last.removeprefix("NOTICED ") if last.startswith("NOTICED ") else f"a seed could not run: {last[:60]}"
+
+
+def _run(tree: Path, arguments: list[str], within_s: int) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join((str(tree / "src"), str(tree)))
+    return subprocess.run(  # noqa: S603 - our own tests and seeds
+        [sys.executable, *arguments],
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=within_s,
+        check=False,
+    )
+
+
+def _page(outcomes: list[Noticed]) -> str:
     rows = "\n".join(
-        f"| {breakage.rule} | {breakage.what} | `{outcome}` |"
+        f"| {breakage.rule} | {breakage.what} | `{outcome.test}` | {outcome.seed or 'no'} |"
         for breakage, outcome in zip(BREAKAGES, outcomes, strict=True)
     )
+    by_test, by_seed = sum(bool(o.test) for o in outcomes), sum(bool(o.seed) for o in outcomes)
     return f"""# Do the tests notice?
 
-`scripts/mutation_check.py --write` breaks the safety rules one at a time in a copy of the tree and runs the tests of
-core and engine. {len(outcomes)} breakages, {len(outcomes) - outcomes.count("")} noticed.
-The last column is the first test that did.
+`scripts/mutation_check.py --write` breaks the safety rules one at a time in a copy of the tree, and runs the tests of
+core and engine there and the fault runs of seeds {SEEDS}. {len(outcomes)} breakages: the tests notice {by_test}, the
+fault runs {by_seed}. The last two columns are the first test that failed, and the first seed that broke a rule and
+which. Fault runs see what a breakage does to positions, orders and the journal: limits that no seed comes near, and
+rules that cost money without breaking an invariant, are the tests' alone.
 
-| rule | breakage | noticed by |
-|---|---|---|
+| rule | breakage | test | fault runs catch it |
+|---|---|---|---|
 {rows}
 """
 

@@ -364,8 +364,8 @@ class Trade:
         """Return the order for what the lagging leg misses, or None where it cannot pay or cannot be sent."""
         lag = self._lagging
         lead_filled_e8, lead_notional_e8 = self._entered(1 - lag)
-        if lead_filled_e8 == 0:
-            return None
+        if lead_filled_e8 == 0 or abs(self.position_e8(1 - lag)) > self._target_e8:
+            return None  # a leg that has grown past the target is given back, never matched
         instrument = self.rules.legs[lag]
         side = Side.BUY if lag == self.buy_leg else Side.SELL
         size_e8 = floor_to(abs(self.delta_e8), instrument.size_step_e8)
@@ -378,6 +378,12 @@ class Trade:
         if reachable.size_e8 < size_e8 or beyond or not _sendable(self.rules, lag, size_e8, cap_e8):
             return None
         return Place(lag, side, size_e8, cap_e8, Purpose.REPAIR, reduce_only=False)
+
+    @property
+    def _target_e8(self) -> int:
+        """Return the size each leg was to have."""
+        entries = (order for order in self.orders.values() if order.request.purpose is Purpose.ENTRY)
+        return max((order.request.size_e8 for order in entries), default=0)
 
     def _entered(self, leg: int) -> tuple[int, int]:
         """Return (size, notional) of what entry and repair orders of a leg filled, for its average price."""

@@ -412,6 +412,8 @@ class Bot:
             return
         for trader in self.traders:
             trader.on_timer()
+            if len(trader.dealer.open) > 1:
+                self.safety.net(trader)
         self.presigner.on_tick()
         if self.gate.halted:
             self.safety.tell_halt()

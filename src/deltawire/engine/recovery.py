@@ -186,6 +186,9 @@ def rebuild(remains: Remains, rules: PairRules, now_mono_ns: int) -> Trade:
     if remains.closed is not None or any(intent.purpose == "exit" for intent in remains.intents):
         trade.phase = EXITING
         trade.exit_reason, trade.forced = "recovered", True
+    elif remains.adjusted:
+        # The run before was about to close the pair: what others took must not be bought again.
+        trade.exit_reason, trade.forced = "position_changed", True
     return trade
 
 

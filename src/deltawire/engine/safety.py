@@ -38,6 +38,7 @@ class Safety:
         reason = "changed without an order of ours: " + ", ".join(told)
         self._log.error("position.changed", pair=trader.rules.pair_id, reason=reason)
         self._gate.halt(reason)
+        self.tell_halt()  # with the change, or a crash in between would let the next run trade
         if trader.trade is None:
             return  # nothing of ours is on: the owner's own business, and entries are off
         for leg, change_e8 in changes.items():
@@ -59,6 +60,22 @@ class Safety:
                 for at in changes:
                     del left[legs[at]]
         return list(left.values())
+
+    def net(self, trader: PairTrader) -> None:
+        """Set legs of two trades off against each other where they lie in opposite directions at the venue.
+
+        A fill told after its trade's end can leave that: the venue holds the sum, and takes no order that would close
+        one side of nothing.
+        """
+        trades = [trade for trade in trader.dealer.open if trade.phase is not HOLDING and not trade.unfinished]
+        for leg in (0, 1):
+            longs = [trade for trade in trades if trade.position_e8(leg) > 0]
+            for short in [trade for trade in trades if trade.position_e8(leg) < 0]:
+                for long in longs:
+                    size_e8 = min(long.position_e8(leg), -short.position_e8(leg))
+                    if size_e8 > 0:
+                        self._adjust(long, trader, leg, -size_e8, f"set off against {short.trade_id}")
+                        self._adjust(short, trader, leg, size_e8, f"set off against {long.trade_id}")
 
     def take_over(self, rows: Sequence[PositionRow], trade_id: TradeId) -> None:
         """For a guardian: make what the venues hold of each pair a trade of its own, to be closed."""

@@ -34,6 +34,7 @@ class PairTrader:
         self.dealer = Dealer(index, rules, venues, self.books, desk)
         self.entries_on = False
         self.last_refusal = ""
+        self.suspicion = ""  # how a venue's position differs from our count: nothing is opened until it is read again
         self._quiet_until_ns = 0
         self._confirming = -1  # buy leg of the direction being confirmed
         self._confirmed = 0
@@ -113,6 +114,8 @@ class PairTrader:
         return False
 
     def _venue_refusal(self) -> Refusal | None:
+        if self.suspicion:
+            return Refusal("positions", self.suspicion)
         for venue, leg in zip(self.venues, self.rules.legs, strict=True):
             if not venue.ready:
                 return Refusal("venue", f"{venue.name} is not ready")

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from deltawire.core.limits import Account, Gate, is_near_liquidation
+from deltawire.core.money import E8
 from deltawire.engine.positions import Positions
 from deltawire.engine.trader import PairTrader
 from deltawire.journal.records import PositionRow, When
@@ -119,7 +120,8 @@ class Watcher:
         rows: list[PositionRow] = []
         differing: set[tuple[str, str, int]] = set()
         for trader in self._traders:
-            believed = {}
+            believed: dict[int, int] = {}
+            trader.suspicion = ""
             for leg, instrument in enumerate(trader.rules.legs):
                 row = self._row(instrument.venue, instrument.symbol, by_venue)
                 rows.append(row)
@@ -129,6 +131,7 @@ class Watcher:
                     believed[leg] = change_e8
                 elif change_e8:
                     differing.add(seen)
+                    trader.suspicion = f"{row.venue} {row.symbol} differs by {change_e8 / E8:g}: read again first"
             if believed:
                 self._on_changed(trader, believed)
         self._suspected = differing

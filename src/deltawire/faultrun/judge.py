@@ -15,7 +15,7 @@ from deltawire.core import trade as trade_table
 from deltawire.core.order import IllegalTransition, Order, apply
 from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Purpose, Side, TradeId
 from deltawire.engine.recovery import filled_by_records, read_back
-from deltawire.faultrun.kinds import S_NS
+from deltawire.faultrun.kinds import S_NS, VENUES
 from deltawire.faultrun.loop import START_NS, VirtualLoop
 from deltawire.faultrun.plan import Plan
 from deltawire.faultrun.process import PARADEX_SYMBOL, UNHEDGED_NS_MAX, VEST_SYMBOL, Process
@@ -38,6 +38,8 @@ LOT_E8 = 30_000  # 0.0003 BTC: the smallest hedge both venues take, at the lowes
 # The bot hears of a fill late: an answer's time-out, a look-up's, and the reads in between. Past this and its own bound
 # it must have given alarm, or be asking for an order it does not know the end of.
 NEWS_NS_MAX = 8 * S_NS
+# Two looks of the bot at both accounts, each of which must find nothing moving.
+LOOKS_NS_MAX = 20 * S_NS
 LOOK_NS_MAX = S_NS // 10  # between two looks; more has passed only when the process stood still
 # What the journal shows of rows that lead from a phase to itself: the orders they send, and a state that is looked at.
 _PHASE_OF = {"repair": "repairing", "unwind": "unwinding", "exit": "exiting"}
@@ -85,6 +87,14 @@ class VenueBooks:
         """Yield the id of each order that was taken, as often as it was."""
         return (order.key for order in self._orders())
 
+    def moved_by_others_e8(self, venue: str) -> int:
+        """Return how much was closed by others' orders, and taken back, since the start."""
+        if venue == "vest":
+            return sum(order.filled_e8 for order in self.vest_exchange.orders.values() if order.nonce is None)
+        busted = {bust.fill_id for bust in self.paradex_venue.exchange.busts}
+        closed_e8 = sum(order.filled_e8 for order in self.paradex.orders.values() if not order.client_id)
+        return closed_e8 + sum(fill.size_e8 for fill in self.paradex.fills if fill.id in busted)
+
     def misled(self) -> dict[tuple[str, str], int]:
         """Return the sizes of the orders that a venue had and denied, by venue and id."""
         return {order.key: order.size_e8 for order in self._orders() if order.misled}
@@ -110,7 +120,7 @@ class Taken(NamedTuple):
 
 class Judge:
     def __init__(self, plan: Plan, books: VenueBooks, loop: VirtualLoop, log: Told, folder: Path) -> None:
-        self._plan, self._books, self._loop, self._log, self._folder = plan, books, loop, log, folder
+        self._plan, self.books, self._loop, self._log, self._folder = plan, books, loop, log, folder
         self.broken: list[Broken] = []
         self.coverage: Counter[str] = Counter()
         self.process: Process | None = None
@@ -137,12 +147,12 @@ class Judge:
     def look(self) -> None:
         """Compare what the venues hold now with what they may."""
         elapsed_ns, self._looked_ns = self._loop.now_ns - self._looked_ns, self._loop.now_ns
-        held = self._books.positions()
+        held = self.books.positions()
         if held != self._shown:
             self._shown = held
             self._log.world("positions", paradex=held[0], vest=held[1])
         for venue, size_e8 in zip(("paradex", "vest"), held, strict=True):
-            if abs(size_e8) > self._size_e8_max and abs(size_e8) > self._size_e8_max + self._misled_e8(venue):
+            if abs(size_e8) > self._size_e8_max and abs(size_e8) > self._size_e8_max + self._not_the_bots_e8(venue):
                 self.broke("I1", f"{venue} holds {size_e8}e-8, the pair may hold {self._size_e8_max}e-8")
         if not any(held):
             self.called = 0
@@ -150,8 +160,16 @@ class Judge:
             self._exposed_ns = self._alarms = 0
         elif self.process is not None and self.process.running:
             self._exposed_ns += min(elapsed_ns, LOOK_NS_MAX)  # a process that stands still can do nothing
-            if self._exposed_ns > UNHEDGED_NS_MAX + NEWS_NS_MAX and not self._alarms and not self._asks():
+            if self._exposed_ns > self._bound_ns() and not self._alarms and not self._asks():
                 self.broke("I2", f"unhedged by {sum(held)}e-8 for long, without an alarm or an order in doubt")
+
+    def _bound_ns(self) -> int:
+        """Return how long a leg may be alone without an alarm: longer where only a look at the accounts can tell."""
+        bound_ns = UNHEDGED_NS_MAX + NEWS_NS_MAX
+        if self._exposed_ns <= bound_ns:
+            return bound_ns
+        told_wrong = self.books.misled() or any(map(self.books.moved_by_others_e8, VENUES))
+        return bound_ns + LOOKS_NS_MAX if told_wrong else bound_ns
 
     def _asks(self) -> bool:
         """Whether the bot says that it does not know, and is asking."""
@@ -160,11 +178,15 @@ class Judge:
 
     def held(self) -> tuple[int, int]:
         """Return what the venues hold, signed."""
-        return self._books.positions()
+        return self.books.positions()
 
-    def _misled_e8(self, venue: str) -> int:
-        """Return by how much a leg may be too large because its venue denied orders that it had."""
-        return sum(size_e8 for (at, _), size_e8 in self._books.misled().items() if at == venue)
+    def _not_the_bots_e8(self, venue: str) -> int:
+        """Return by how much a leg may be too large without a fault of the bot.
+
+        Its venue denied orders that it had; or others closed or took back what the bot's own orders close as well.
+        """
+        denied_e8 = sum(size_e8 for (at, _), size_e8 in self.books.misled().items() if at == venue)
+        return denied_e8 + self.books.moved_by_others_e8(venue)
 
     def on_log(self, event: str, fields: dict[str, Any]) -> None:
         if event == "trade.alarm":
@@ -192,7 +214,7 @@ class Judge:
             self.broke("live", f"the bot did not end clean: {failure or clean}")
 
     def finish(self) -> None:
-        books, records = self._books, list(read(self._folder))
+        books, records = self.books, list(read(self._folder))
         misled = self._misled_trades([record for _, record in records])
         for violation in check_records(records):
             # A venue that denies an order it has makes the bot ask again, whatever the bot does.
@@ -214,20 +236,20 @@ class Judge:
         self._count_rows([record for _, record in records])
 
     def _misled_trades(self, records: list[Record]) -> set[str]:
-        misled = self._books.misled()
+        misled = self.books.misled()
         return {
             record.trade_id for record in records if isinstance(record, OrderIntended) and _key_of(record) in misled
         }
 
     def _compare_fills(self, records: list[Record]) -> None:
-        recovered, misled = read_back(records, 0), self._books.misled()
+        recovered, misled = read_back(records, 0), self.books.misled()
         told: dict[tuple[str, str], int] = {}
         for trade in recovered.trades.values():
             if trade.intents and trade.closed is None:
                 self.broke("I5", f"trade {trade.trade_id} has no end in the journal")
             for intent in trade.intents:
                 told[_key_of(intent)] = filled_by_records(intent, trade.news.get(intent.client_id, []))
-        for (venue, order_id), filled_e8 in self._books.filled().items():
+        for (venue, order_id), filled_e8 in self.books.filled().items():
             if (venue, order_id) not in told:
                 self.broke("I6", f"{venue} took order {order_id}, which no journal names")
             elif told[venue, order_id] != filled_e8 and (venue, order_id) not in misled:

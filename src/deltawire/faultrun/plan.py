@@ -55,6 +55,7 @@ class Plan:
     tells_new: bool = True  # whether Paradex tells of an order before it is executed
     watch_every_ms: int = 5_000  # how often the bot looks at both accounts
     starts_late_s: int = 0  # how long after the usual date and time
+    theme: str = ""
 
     def lines(self) -> list[str]:
         """Describe the seed in words, for the log of a replay."""
@@ -107,6 +108,7 @@ def draw(seed: int) -> Plan:
         tells_new=rng.random() < (0.3 if theme in {"liars", "orders"} else 0.7),
         watch_every_ms=500 if theme == "hands" else rng.choice((500, 2_000, 5_000)),
         starts_late_s=RELEASE_S - rng.randrange(1, 90) if near_release else 0,
+        theme=theme,
     )
 
 

@@ -86,14 +86,20 @@ def _lies(rng: random.Random) -> Iterator[Strike]:
         first = {"count": rng.randint(2, 8)}
         at_ns = moment(rng) // 2
         if hides:
-            yield Strike(at_ns, f"{venue}.hide_order", {"ms": rng.randrange(3_000, 6_000)} | first)
-            yield Strike(at_ns, f"{venue}.{rng.choice(('lose_reply', 'delay_reply', 'drop_after'))}", dict(first))
+            yield Strike(at_ns, f"{venue}.hide_order", {"ms": rng.randrange(3_000, 9_000)} | first)
+            kind = rng.choice(("lose_reply", "delay_reply", "drop_after"))
+            how = {"ms": rng.randrange(2_000, 6_000)} if kind == "delay_reply" else {}
+            yield Strike(at_ns, f"{venue}.{kind}", how | first)
         else:
             yield Strike(at_ns, f"{venue}.false_reject", false_code(venue, rng) | first)
             if rng.random() < 0.3:
                 yield Strike(at_ns, f"{venue}.fill_before_ack", dict(first))
         if rng.random() < 0.7:
-            yield Strike(at_ns, f"{venue}.late_fill", {"ms": rng.randrange(100, 4_500)} | first)
+            yield Strike(
+                at_ns,
+                f"{venue}.late_fill",
+                {"ms": rng.randrange(2_000 if hides else 100, 6_500 if hides else 4_500)} | first,
+            )
         if rng.random() < 0.5:
             yield Strike(at_ns, f"{venue}.reorder_events", dict(first))
         if rng.random() < 0.4:

@@ -339,7 +339,9 @@ class World:
 
         if await self._until(running, UP_WITHIN_NS):
             return True
-        if not self.judge.unrecorded or self.process is None or "the journal says" not in self._failures:
+        books = self.judge.books
+        explained = self.judge.unrecorded or books.misled() or any(map(books.moved_by_others_e8, VENUES))
+        if not explained or "the journal says" not in self._failures:
             return False
         self._close_by_hand()
         return await self._until(running, UP_WITHIN_NS)

@@ -250,15 +250,16 @@ class Gateway:
         """Return one of the caller's orders. Raises ApiRefusal when there is none."""
         if order_id:
             order = caller.account.orders.get(order_id)
-            if order is None or self._is_hidden(order):
+            if order is None or self.is_hidden(order):
                 raise ApiRefusal("ORDER_ID_NOT_FOUND", "no such order")
             return order
         order = caller.account.by_client_id.get(client_id)
-        if order is None or market not in {"", order.symbol} or self._is_hidden(order):
+        if order is None or market not in {"", order.symbol} or self.is_hidden(order):
             raise ApiRefusal("CLIENT_ORDER_ID_NOT_FOUND", "no such order")
         return order
 
-    def _is_hidden(self, order: SimOrder) -> bool:
+    def is_hidden(self, order: SimOrder) -> bool:
+        """Say whether reads shall miss the order for now, by a fault."""
         return self._clock.mono_ns() < order.hidden_until_mono_ns
 
     def cancel(self, caller: Caller, order: SimOrder, queued: Callable[[], None] = lambda: None) -> None:

@@ -250,6 +250,7 @@ class RestApi:
             for order in reversed(http.caller().account.orders.values())
             if query.get("client_id") in {None, "", order.client_id}
             and query.get("market") in {None, "", order.symbol}
+            and not self._venue.gateway.is_hidden(order)
             and query.get("side") in {None, "", order.side.name}
             and query.get("status") in {None, "", order.status}
             and query.get("type") in {None, "", order.kind}
@@ -258,11 +259,13 @@ class RestApi:
         return self._page(http, orders, lambda order: order.id, self._order_json)
 
     def _fills(self, http: Http) -> dict[str, Any]:
-        market = http.call.query.get("market", "")
+        market, account = http.call.query.get("market", ""), http.caller().account
         fills = [
             fill
-            for fill in reversed(http.caller().account.fills)
-            if market in {"", fill.symbol} and http.within(fill.created_unix_ns)
+            for fill in reversed(account.fills)
+            if market in {"", fill.symbol}
+            and http.within(fill.created_unix_ns)
+            and not (fill.order_id in account.orders and self._venue.gateway.is_hidden(account.orders[fill.order_id]))
         ]
         return self._page(http, fills, lambda fill: fill.id, lambda fill: wire_json.fill_json(fill_record(fill)))
 

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.core.builders import SIZE_E8, book, books, rules
 
 from deltawire.core.edge import best_opening
-from deltawire.core.events import Acked, Closed, FillSeen, InDoubt, NotFound, OrderEvent, Rejected, Sent
+from deltawire.core.events import Acked, Closed, FilledTotal, FillSeen, InDoubt, NotFound, OrderEvent, Rejected, Sent
 from deltawire.core.money import E8, parse_e8
 from deltawire.core.trade import (
     ATTEMPTS_MAX,
@@ -407,3 +407,17 @@ def test_a_thin_book_is_no_place_for_a_repair():
     driver.books = (driver.books[0], book(driver.rules.legs[1], "60179.9", "60180.1", size="0.0001"))
     [unwind] = driver.advance()
     assert unwind.purpose is Purpose.UNWIND
+
+
+def test_a_leg_that_grew_past_its_target_is_given_back_and_never_matched():
+    """The venue refused the first order, filled it all the same, and filled the repair as well."""
+    driver = Driver()
+    first, other = driver.sent
+    driver.reject(first)
+    driver.fill(other)
+    [repair] = driver.advance()
+    assert repair.purpose is Purpose.REPAIR
+    driver.fill(repair)
+    driver.tell(first, FilledTotal(first.size_e8, 60_000 * first.size_e8, 0))
+    [unwind] = driver.advance()
+    assert (unwind.purpose, unwind.size_e8, unwind.instrument) == (Purpose.UNWIND, first.size_e8, first.instrument)
