@@ -16,6 +16,7 @@ async def body(subject: Subject) -> dict[str, Any]:
     with (folder / "bot.log").open("ab") as file, BufferedLog(clock, [Output(file, json_line)]) as log:
         log.start()
         bot = assemble(rig.bot_config(folder, rig.bot_settings(folder, ready)), rig.bot_secrets(ready), clock, log)
+        bot.health.watch_collector()
         await bot.start()
         await subject.ready()
         halted = bot.gate.halted

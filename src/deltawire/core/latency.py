@@ -11,6 +11,8 @@ from deltawire.core.stamps import OrderStamps
 
 # The order's own way, in its order; they add up to total.
 ORDER_PHASES = ("signature", "encode", "write", "wire", "parse", "total")
+# What the wire is made of where the venue tells its own stamps: to the venue, inside it, back; they add up to wire.
+VENUE_PHASES = ("out", "venue", "back")
 # Around it: frame to book, book to decision, frame to bytes on the socket, decision to last fill, cost of preparing.
 OTHER_PHASES = ("decode", "decide", "reaction", "fill", "prepare")
 
@@ -51,7 +53,23 @@ def phases_ns(stamps: OrderStamps) -> dict[str, int]:
     happened = {name: end - start for name, (start, end) in spans.items() if start and end and end >= start}
     if ready:
         happened = {"signature": 0, "encode": 0} | happened
-    return happened
+    return happened | _venue_phases_ns(stamps)
+
+
+def _venue_phases_ns(stamps: OrderStamps) -> dict[str, int]:
+    """Split the wire by the venue's stamps, its clock brought to ours; nothing where a stamp or the offset is missing.
+
+    An offset is an estimate: where it would make a way shorter than nothing, that way is 0 and the other has it all.
+    """
+    wire_ns = stamps.reply_mono_ns - stamps.written_mono_ns
+    venue_ns = stamps.venue_sent_unix_ns - stamps.venue_received_unix_ns
+    known = stamps.reply_mono_ns and stamps.written_mono_ns and stamps.written_unix_ns and stamps.venue_received_unix_ns
+    if not known or stamps.venue_ahead_ns is None or not 0 <= venue_ns <= wire_ns:
+        return {}
+    ways_ns = wire_ns - venue_ns
+    out_ns = stamps.venue_received_unix_ns - stamps.venue_ahead_ns - stamps.written_unix_ns
+    out_ns = min(max(out_ns, 0), ways_ns)
+    return {"out": out_ns, "venue": venue_ns, "back": ways_ns - out_ns}
 
 
 def spread_of(samples: Iterable[int]) -> Spread | None:

@@ -21,6 +21,8 @@ class OrderStamps:
     venue_received_unix_ns: int = 0
     venue_sent_unix_ns: int = 0
     presigned: bool = False  # signed and encoded before the trigger: then both took no time after it
+    written_unix_ns: int = 0  # written_mono_ns by our UTC clock; filled in when the order is told
+    venue_ahead_ns: int | None = None  # how far the venue's clock was ahead of ours, as far as known then
     transport: str = ""  # "ws" or "https"
     reused: bool = False  # the connection had carried a request before
     connection_age_ns: int = 0

@@ -142,6 +142,7 @@ async def run_to_end(bot: Bot, stop: "Stop", log: EventLog) -> int:
     over first and closed, as at any other stop.
     """
     stop.listen()
+    bot.health.watch_collector()
     starting = asyncio.ensure_future(bot.start())
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)

@@ -19,6 +19,7 @@ from deltawire.engine.agreement import AGREE_WITHIN_S, Agreement, difference, un
 from deltawire.engine.desk import Desk
 from deltawire.engine.figures import Figures
 from deltawire.engine.gateway import Gateway, Outgoing
+from deltawire.engine.health import Health
 from deltawire.engine.ids import IdMaker
 from deltawire.engine.orders import Orders
 from deltawire.engine.plan import BotSettings, CannotStart, run_started
@@ -38,7 +39,10 @@ from deltawire.journal.log import JournalLog
 from deltawire.journal.records import Armed, RunEnded, TradeClosed, instrument_loaded
 from deltawire.venues.contract import MARKET_DATA, Clock, EventLog, PreparedOrder, Venue
 
-TICK_S = 0.01  # retries, time limits and missing news are looked after this often; the hot path does not wait for it
+_TICK_NS = 10_000_000
+TICK_S = (
+    _TICK_NS / 1e9
+)  # retries, time limits and missing news are looked after this often; the hot path does not wait for it
 FLATTEN_WITHIN_S = 30.0
 # Vest's lists are believed seven seconds after an exit was signed; the rest is for reads that fail meanwhile.
 SETTLED_WITHIN_S = 30.0
@@ -81,6 +85,7 @@ class Bot:
         self._ids = IdMaker(run_id)
         self._gateway = Gateway(gate=self.gate, recorder=self.recorder, clock=clock, log=log)
         self.timing = Timing(recorder=self.recorder, clock=clock, log=log, figures=self.figures)
+        self.health = Health(recorder=self.recorder, clock=clock)
         self._orders = Orders(recorder=self.recorder, timing=self.timing, clock=clock, log=log)
         self.registry, self.resolver = self._orders.registry, self._orders.resolver
         self.agreement = Agreement(
@@ -227,6 +232,8 @@ class Bot:
         if self._tick is not None:
             self._tick.cancel()
         self.timing.tell_all()
+        self.health.tell()
+        self.health.close()
         await self.resolver.close()
         self.recorder.later(
             RunEnded(
@@ -256,6 +263,7 @@ class Bot:
         self._stop_watching()
         if self._tick is not None:
             self._tick.cancel()
+        self.health.close()
         await self.resolver.close()
         await asyncio.gather(*(venue.close() for venue in self.venues.values()))
         self.presigner.close()
@@ -407,6 +415,7 @@ class Bot:
 
     def _on_tick(self) -> None:
         self._tick = asyncio.get_running_loop().call_later(TICK_S, self._on_tick)
+        self.health.on_tick(_TICK_NS)
         self._stall.on_tick()
         if self._stall.is_frozen:
             return

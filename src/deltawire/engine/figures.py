@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Any
 
+from deltawire.core.histogram import Histogram as FineHistogram
 from deltawire.core.latency import phases_ns, spread_of
 from deltawire.core.order import Order
 from deltawire.core.stamps import OrderStamps
@@ -24,7 +25,7 @@ RECENT_ORDERS = 200  # of which exact percentiles are told
 
 
 class Histogram:
-    """Counts by upper bound; the last count is of what lies above every bound."""
+    """Counts by few upper bounds, for a metrics server; the last count is of what lies above every bound."""
 
     def __init__(self, bounds: tuple[int, ...]) -> None:
         self.bounds, self.counts, self.sum = bounds, [0] * (len(bounds) + 1), 0
@@ -44,6 +45,7 @@ class Figures:
         self.fees_e8: Counter[str] = Counter()
         self._orders: Counter[tuple[str, str]] = Counter()  # of closed trades, by venue and purpose
         self._roads: Counter[tuple[str, str, bool]] = Counter()  # by venue, transport, connection reused
+        self.latencies: dict[tuple[str, str, str], FineHistogram] = {}  # by venue, transport, phase; ns
         self._phases: dict[tuple[str, str], Histogram] = {}
         self._recent: dict[tuple[str, str], deque[int]] = {}
         self._unhedged: dict[str, Histogram] = {}
@@ -62,6 +64,7 @@ class Figures:
         self._percentiles = None
         self._roads[venue, stamps.transport or "none", stamps.reused] += 1
         for phase, took_ns in phases_ns(stamps).items():
+            self.latencies.setdefault((venue, stamps.transport or "none", phase), FineHistogram()).record(took_ns)
             at = (venue, phase)
             if at not in self._phases:
                 self._phases[at], self._recent[at] = Histogram(PHASE_BOUNDS_NS), deque(maxlen=RECENT_ORDERS)

@@ -4,6 +4,7 @@ from typing import Any
 
 from deltawire.core.book import Book
 from deltawire.core.edge import closing_spread_e8, opening
+from deltawire.core.histogram import Histogram
 from deltawire.core.limits import WINDOW_NS
 from deltawire.core.money import format_e8, notional_e8
 from deltawire.core.trade import Trade
@@ -35,8 +36,26 @@ def status(bot: Bot) -> dict[str, Any]:
         "fees_usd": format_e8(sum(bot.figures.fees_e8.values())),
         "limits": _limits(bot, now_ns),
         "latency_us": bot.figures.latency_us(),
+        "latency_run_us": _latency(bot),
+        "loop": {"lag": _micros(bot.health.lag), "gc_pauses": _micros(bot.health.pauses)},
         "last_latency": [latency_line(timed.venue, timed.stamps) for timed in bot.timing.last],
     }
+
+
+def _latency(bot: Bot) -> dict[str, dict[str, dict[str, Any]]]:
+    """Tell venue -> transport -> phase -> percentiles in µs of all orders of this run."""
+    told: dict[str, dict[str, dict[str, Any]]] = {}
+    for (venue, transport, phase), histogram in bot.figures.latencies.items():
+        told.setdefault(venue, {}).setdefault(transport, {})[phase] = _micros(histogram)
+    return told
+
+
+def _micros(histogram: Histogram) -> dict[str, Any]:
+    spread = histogram.spread()
+    if spread is None:
+        return {"n": 0, "p50": None, "p90": None, "p99": None, "max": None}
+    figures = {"p50": spread.p50, "p90": spread.p90, "p99": spread.p99, "max": spread.max}
+    return {"n": spread.n, **{name: round(ns / 1e3, 1) for name, ns in figures.items()}}
 
 
 def _limits(bot: Bot, now_ns: int) -> dict[str, Any]:

@@ -1,5 +1,13 @@
-"""Tells the latency of each order once: to the log, the journal, and whoever shows the last few."""
+"""Tells the latency of each order once: to the log, the journal, the figures, and whoever shows the last few.
 
+Joins our stamps with the venue's: where the venue tells when it received the order and when it answered, each answer is
+an exchange from which its clock's offset is estimated, and the way there and back can be told apart.
+"""
+
+from collections import defaultdict
+
+from deltawire.core.offset import ClockOffset
+from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId
 from deltawire.engine.figures import Figures
 from deltawire.engine.recorder import Recorder
@@ -17,6 +25,7 @@ class Timing:
         self._recorder, self._clock, self._log, self._figures = recorder, clock, log, figures
         self._waiting: dict[ClientOrderId, tuple[int, LiveOrder]] = {}  # finished, unanswered: (until, order)
         self.last: list[OrderTimed] = []
+        self._offsets: dict[str, ClockOffset] = defaultdict(ClockOffset)
 
     def finished(self, client_id: ClientOrderId, order: LiveOrder) -> None:
         """Tell an order that is over; news of the end can overtake the answer, which is then waited for."""
@@ -41,8 +50,23 @@ class Timing:
         order.timed = True
         self._waiting.pop(client_id, None)
         timed = OrderTimed(client_id=client_id, venue=order.doubtful.venue.name, stamps=order.stamps)
+        self._join(timed.venue, order.stamps)
         self._recorder.later(timed)
         log_order_latency(self._log, client_id, timed.venue, order.stamps)
         self._figures.order_timed(timed.venue, order.stamps)
         self.last.append(timed)
         del self.last[:-KEPT]
+
+    def _join(self, venue: str, stamps: OrderStamps) -> None:
+        """Bring the moment of writing to UTC, and estimate how far the venue's clock is ahead."""
+        if not stamps.written_mono_ns:
+            return
+        now_mono_ns, now_unix_ns = self._clock.mono_ns(), self._clock.unix_ns()
+        stamps.written_unix_ns = now_unix_ns - (now_mono_ns - stamps.written_mono_ns)
+        offset = self._offsets[venue]
+        if stamps.reply_mono_ns and stamps.venue_received_unix_ns and stamps.venue_sent_unix_ns:
+            replied_unix_ns = now_unix_ns - (now_mono_ns - stamps.reply_mono_ns)
+            offset.add(
+                stamps.written_unix_ns, stamps.venue_received_unix_ns, stamps.venue_sent_unix_ns, replied_unix_ns
+            )
+        stamps.venue_ahead_ns = offset.ahead_ns(now_unix_ns)

@@ -24,6 +24,7 @@ from deltawire.journal.records import (
     FundingPaid,
     Halted,
     InstrumentLoaded,
+    LoopMeasured,
     OrderIntended,
     OrderObserved,
     OrderTimed,
@@ -111,6 +112,10 @@ class Projector:
                 stamps = msgspec.json.encode(record.stamps).decode()
                 row = {"run_id": self._run_id, "client_id": record.client_id, "venue": record.venue, "stamps": stamps}
                 self._insert("latency", seq=seq, **row)
+            case LoopMeasured():
+                lag, pauses = (msgspec.json.encode(found).decode() for found in (record.lag, record.gc_pauses))
+                row = {"run_id": self._run_id, "lag": lag, "gc_pauses": pauses, "unix_ns": record.unix_ns}
+                self._insert("loop_times", seq=seq, **row)
             case RunStarted():
                 self._insert("runs", seq=seq, **_fields(record, "mono_ns", "pairs"))
                 for pair in record.pairs:

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
+from deltawire.core.histogram import Histogram
 from deltawire.core.order import FINAL, OrderState
 from deltawire.core.stamps import OrderStamps
 from deltawire.journal.database import Row
@@ -356,6 +357,16 @@ class JournalReader:
             trade_id=trade_id,
         )
         return [_sample(row) for row in rows]
+
+    def loop_times(self, *, run_id: str) -> tuple[Histogram, Histogram] | None:
+        """Return a run's loop lag and collector pauses in ns, None where nothing was recorded. Raises ValueError."""
+        found = self._all(
+            "SELECT lag, gc_pauses FROM loop_times WHERE run_id = :run_id ORDER BY seq DESC LIMIT 1", run_id=run_id
+        )
+        if not found:
+            return None
+        lag, pauses = (Histogram.from_json(msgspec.json.decode(found[0][name])) for name in ("lag", "gc_pauses"))
+        return lag, pauses
 
     def last_unix_ns(self, run_id: str) -> int:
         """Return the time of the last dated record of a run, 0 for none: until when a run without an end was seen."""

@@ -8,7 +8,7 @@ RunStarted names the format of the records after it. What changed: 2 added Fundi
 formats are read as they are; a newer one is refused, because what it tells besides could be money.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -161,6 +161,17 @@ class OrderTimed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     client_id: str
     venue: str
     stamps: OrderStamps
+
+
+class LoopMeasured(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """How well the process kept time since its run began: core.histogram.Histogram as JSON, of ns.
+
+    lag: how late the bot's tick came. gc_pauses: what each collection took.
+    """
+
+    lag: dict[str, Any]
+    gc_pauses: dict[str, Any]
+    unix_ns: int
 
 
 class TradeOpened(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -326,6 +337,7 @@ Record = (
     | LadderSigned
     | OrderObserved
     | OrderTimed
+    | LoopMeasured
     | TradeOpened
     | TradeStateChanged
     | TradeClosed

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deltawire.core.edge import spread_rate_e8
-from deltawire.core.latency import ORDER_PHASES, OTHER_PHASES, Spread, phases_ns, presigned, spread_of
+from deltawire.core.latency import ORDER_PHASES, OTHER_PHASES, VENUE_PHASES, Spread, phases_ns, presigned, spread_of
 from deltawire.core.money import BPS_E8, E8, format_e8
 from deltawire.core.order import OrderState
 from deltawire.journal.log import writer_pid
@@ -85,10 +85,7 @@ class VenueLatency:
     presigned: Counter[str]
 
     def to_json(self) -> dict[str, Any]:
-        phases = {
-            name: {"n": s.n, "p50": s.p50 / 1e3, "p90": s.p90 / 1e3, "p99": s.p99 / 1e3, "max": s.max / 1e3}
-            for name, s in self.phases.items()
-        }
+        phases = {name: _micros(spread) for name, spread in self.phases.items()}
         yes_no = {
             name: {answer: count[answer] for answer in ("yes", "no")}
             for name, count in (("reused", self.reused), ("presigned", self.presigned))
@@ -110,6 +107,8 @@ class Report:
     agree: bool = False
     in_doubt: int = 0
     latency: dict[str, VenueLatency] = field(default_factory=dict)
+    loop_lag: Spread | None = None  # ns; None where none was recorded
+    gc_pauses: Spread | None = None
     positions: dict[tuple[str, str], int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -174,6 +173,7 @@ class Report:
             "unhedged_ms_max": self.unhedged_ns_max / 10**6,
             "in_doubt": self.in_doubt,
             "latency": {venue: latency.to_json() for venue, latency in self.latency.items()},
+            "loop": {"lag": _micros(self.loop_lag), "gc_pauses": _micros(self.gc_pauses)},
             "positions": [
                 {"venue": venue, "symbol": symbol, "size": _decimal(size_e8)}
                 for (venue, symbol), size_e8 in self.positions.items()
@@ -224,6 +224,7 @@ def _report(journal: JournalReader, run: RunRow, status: Status) -> Report:
         if size_e8 and (venue, symbol) not in on
     ]
     said_flat = status in ("running", "crashed") or bool(run.flat)
+    loop = journal.loop_times(run_id=run.run_id)
     last_unix_ns = run.end_unix_ns or journal.last_unix_ns(run.run_id)
     return Report(
         status=status,
@@ -236,6 +237,8 @@ def _report(journal: JournalReader, run: RunRow, status: Status) -> Report:
         agree=_agree(last_check, positions, status, notes) and run.agree is not False,
         in_doubt=len(doubtful),
         latency=_latency(journal.latency(run_id=run.run_id)),
+        loop_lag=None if loop is None else loop[0].spread(),
+        gc_pauses=None if loop is None else loop[1].spread(),
         positions=positions,
         notes=tuple(notes),
     )
@@ -351,7 +354,7 @@ def _latency(samples: list[LatencySample]) -> dict[str, VenueLatency]:
 def _venue_latency(samples: list[LatencySample]) -> VenueLatency:
     took = [phases_ns(sample.stamps) for sample in samples]
     phases = {}
-    for name in (*ORDER_PHASES, *OTHER_PHASES):
+    for name in (*ORDER_PHASES, *VENUE_PHASES, *OTHER_PHASES):
         spread = spread_of(phases_of[name] for phases_of in took if name in phases_of)
         if spread is not None:
             phases[name] = spread
@@ -362,6 +365,19 @@ def _venue_latency(samples: list[LatencySample]) -> VenueLatency:
         transport=Counter(s.transport or "none" for s in stamps),
         presigned=Counter("yes" if presigned(s) else "no" for s in stamps),
     )
+
+
+def _micros(spread: Spread | None) -> dict[str, Any]:
+    """Return percentiles in µs, with n 0 and nothing else of nothing."""
+    if spread is None:
+        return {"n": 0, "p50": None, "p90": None, "p99": None, "max": None}
+    return {
+        "n": spread.n,
+        "p50": spread.p50 / 1e3,
+        "p90": spread.p90 / 1e3,
+        "p99": spread.p99 / 1e3,
+        "max": spread.max / 1e3,
+    }
 
 
 def _rates(rates: Iterable[int | None]) -> Rates:

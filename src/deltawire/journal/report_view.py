@@ -4,12 +4,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from deltawire.core.latency import ORDER_PHASES
+from deltawire.core.latency import ORDER_PHASES, VENUE_PHASES, Spread
 from deltawire.core.money import BPS_E8, E8
 from deltawire.journal.report import Rates, Report
 
 TRADES_SHOWN = 20  # the last ones; --json has them all
-_PHASES_SHOWN = (*ORDER_PHASES, "reaction", "fill")
+_PHASES_SHOWN = (*ORDER_PHASES, *VENUE_PHASES, "reaction", "fill")
 
 
 def render(report: Report) -> RenderableType:
@@ -21,6 +21,9 @@ def render(report: Report) -> RenderableType:
         parts.append(_trades(report))
     if report.latency:
         parts += _latency(report)
+    for name, spread in (("loop lag", report.loop_lag), ("collector pauses", report.gc_pauses)):
+        if spread is not None:
+            parts.append(Text(f"{name}: {_spread(spread)}"))
     parts += [Text(f"note: {note}", style="yellow") for note in report.notes]
     return Group(*parts)
 
@@ -94,6 +97,12 @@ def _latency(report: Report) -> list[RenderableType]:
         reused, ahead = latency.reused["yes"], latency.presigned["yes"]
         counts.append(Text(f"{venue}: orders {transports}; {reused} on a reused connection; {ahead} signed ahead"))
     return [table, *counts]
+
+
+def _spread(spread: Spread) -> str:
+    return (
+        f"p50 {spread.p50 / 1e3:,.0f} µs, p99 {spread.p99 / 1e3:,.0f} µs, max {spread.max / 1e3:,.0f} µs (n={spread.n})"
+    )
 
 
 def _rates(rates: Rates) -> str:

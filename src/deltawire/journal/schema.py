@@ -50,6 +50,9 @@ TABLES = {
     "latency": """
         seq BIGINT PRIMARY KEY, run_id TEXT NOT NULL, client_id TEXT NOT NULL, venue TEXT NOT NULL,
         stamps TEXT NOT NULL""",
+    "loop_times": """
+        seq BIGINT PRIMARY KEY, run_id TEXT NOT NULL, lag TEXT NOT NULL, gc_pauses TEXT NOT NULL,
+        unix_ns BIGINT NOT NULL""",
     "adjustments": """
         seq BIGINT PRIMARY KEY, run_id TEXT NOT NULL, trade_id TEXT NOT NULL, pair_id TEXT NOT NULL, leg TEXT NOT NULL,
         venue TEXT NOT NULL, symbol TEXT NOT NULL, size_e8 BIGINT NOT NULL, reason TEXT NOT NULL,

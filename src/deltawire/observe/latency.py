@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from deltawire.core.latency import ORDER_PHASES, OTHER_PHASES, phases_ns, presigned
+from deltawire.core.latency import ORDER_PHASES, OTHER_PHASES, VENUE_PHASES, phases_ns, presigned
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId
 from deltawire.venues.contract import EventLog
@@ -49,7 +49,7 @@ def latency_fields(client_id: str, venue: str, stamps: OrderStamps) -> dict[str,
     return {
         "client_id": client_id,
         "venue": venue,
-        **{f"{name}_ns": took[name] for name in (*ORDER_PHASES, *OTHER_PHASES) if name in took},
+        **{f"{name}_ns": took[name] for name in (*ORDER_PHASES, *VENUE_PHASES, *OTHER_PHASES) if name in took},
         "presigned": presigned(stamps),
         "transport": stamps.transport,
         "reused": stamps.reused,
@@ -57,6 +57,8 @@ def latency_fields(client_id: str, venue: str, stamps: OrderStamps) -> dict[str,
         "connection_requests": stamps.connection_requests,
         "venue_received_unix_ns": stamps.venue_received_unix_ns,
         "venue_sent_unix_ns": stamps.venue_sent_unix_ns,
+        "written_unix_ns": stamps.written_unix_ns,
+        "venue_ahead_ns": stamps.venue_ahead_ns,
     }
 
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from deltawire.core.latency import ORDER_PHASES, Spread, phases_ns, presigned, spread_of
+from deltawire.core.latency import ORDER_PHASES, VENUE_PHASES, Spread, phases_ns, presigned, spread_of
 from deltawire.core.stamps import OrderStamps
 from deltawire.observe.latency import duration_text, latency_fields, latency_line
 
@@ -68,6 +68,44 @@ def test_signing_ahead_costs_nothing_on_the_way_and_its_cost_is_still_told():
 def test_phases_without_both_ends_are_left_out():
     assert phases_ns(OrderStamps()) == {}
     assert set(phases_ns(OrderStamps(prepared_mono_ns=5, signed_mono_ns=9))) == {"signature"}
+
+
+TOLD_BY_THE_VENUE = replace(
+    PRESIGNED,
+    written_unix_ns=1_700_000_000_000_000_000,
+    venue_ahead_ns=500_000_000,
+    venue_received_unix_ns=1_700_000_000_540_000_000,
+    venue_sent_unix_ns=1_700_000_000_544_200_000,
+)
+
+
+def test_the_venues_own_stamps_split_the_wire_into_way_out_venue_and_way_back():
+    took = phases_ns(TOLD_BY_THE_VENUE)
+    assert {name: took[name] for name in VENUE_PHASES} == {"out": 40_000_000, "venue": 4_200_000, "back": 40_000_000}
+    assert sum(took[name] for name in VENUE_PHASES) == took["wire"]
+    fields = latency_fields("c1", "paradex", TOLD_BY_THE_VENUE)
+    assert (fields["out_ns"], fields["venue_ahead_ns"]) == (40_000_000, 500_000_000)
+
+
+@pytest.mark.parametrize(("ahead_ns", "out_ns"), [(600_000_000, 0), (400_000_000, 80_000_000)])
+def test_an_offset_that_is_off_never_makes_a_way_negative(ahead_ns: int, out_ns: int):
+    took = phases_ns(replace(TOLD_BY_THE_VENUE, venue_ahead_ns=ahead_ns))
+    assert (took["out"], took["back"]) == (out_ns, 80_000_000 - out_ns)
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        {"venue_ahead_ns": None},
+        {"written_unix_ns": 0},
+        {"venue_received_unix_ns": 0},
+        {"venue_sent_unix_ns": 0},
+        {"reply_mono_ns": 0},
+        {"venue_sent_unix_ns": 1_700_000_000_640_000_000},  # longer at the venue than on the way at all
+    ],
+)
+def test_without_all_stamps_of_the_venue_the_wire_stays_whole(missing):
+    assert not set(VENUE_PHASES) & set(phases_ns(replace(TOLD_BY_THE_VENUE, **missing)))
 
 
 def test_the_json_event_has_every_phase_and_the_connection():

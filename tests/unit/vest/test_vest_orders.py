@@ -33,6 +33,7 @@ async def test_an_order_is_written_inside_the_call_then_acked_then_filled():
         s = prepared.stamps
         assert s.prepared_mono_ns <= s.signed_mono_ns <= s.encoded_mono_ns <= s.written_mono_ns
         assert s.written_mono_ns < s.reply_mono_ns <= s.acked_mono_ns < s.filled_mono_ns
+        assert s.venue_received_unix_ns == b.vest.orders[prepared.correlator].row.post_time * 10**6
         assert (s.transport, s.reused, s.connection_age_ns, s.connection_requests) == ("https", True, 5_000_000, 1)
         (http,) = b.log.named("order.connection")
         assert (http["reused"], http["age_ns"], http["requests"]) == (True, 5_000_000, 1)

@@ -340,6 +340,8 @@ class OrderDesk:
         told_e8 = order.told_e8
         learned = tracking.learn(order, news, is_row=is_row)
         self._registry.name(order)
+        if not order.stamps.venue_received_unix_ns:  # the one stamp Vest tells of an order, in whole milliseconds
+            order.stamps.venue_received_unix_ns = news.post_time * 10**6
         if order.told_e8 > told_e8:
             order.stamps.filled_mono_ns = received_mono_ns
         for event in learned.events:
