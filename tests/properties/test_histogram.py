@@ -28,7 +28,7 @@ def test_a_bucket_holds_its_value_and_is_no_wider_than_its_128th_part(value):
     assert value <= highest_of(bucket) <= value + value // 128
 
 
-@given(st.lists(VALUES, min_size=1, max_size=200), st.sampled_from([0, 0.1, 1, 25, 50, 90, 99, 99.9, 100]))
+@given(st.lists(VALUES, min_size=1, max_size=200), st.sampled_from([0, 1, 25, 50, 90, 99, 100]))
 def test_percentiles_are_the_exact_ones_or_too_large_by_less_than_a_128th(values, percent):
     exact = sorted(values)[max(1, ceil(percent * len(values) / 100)) - 1]
     assert exact <= of(values).at(percent) <= exact + exact // 128

@@ -67,7 +67,7 @@ class Histogram:
         self.n += other.n
         self.total += other.total
 
-    def at(self, percent: float) -> int:
+    def at(self, percent: int) -> int:
         """Return the value below or at which this share of all lie (nearest rank), told too large by < 1/128.
 
         Raises ValueError for an empty histogram or a percent outside 0 to 100.
@@ -104,7 +104,7 @@ class Histogram:
 
     __hash__ = None  # type: ignore[assignment]  # it changes
 
-    def _at(self, percents: Iterable[float]) -> list[int]:
+    def _at(self, percents: Iterable[int]) -> list[int]:
         """Return the values at ascending percents, in one pass."""
         if not self.n:
             raise ValueError("an empty histogram has no percentiles")
@@ -114,7 +114,7 @@ class Histogram:
         for percent in percents:
             if not 0 <= percent <= 100:
                 raise ValueError(f"{percent} is no percent")
-            rank = max(1, -int(-percent * self.n // 100))  # rounded up
+            rank = max(1, -(-percent * self.n // 100))  # rounded up
             while below < rank:
                 bucket = next(buckets)
                 below += self.counts[bucket]
