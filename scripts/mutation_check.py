@@ -135,8 +135,15 @@ BREAKAGES = (
         "I4",
         "believe at once that an order was never placed",
         "resolver.py",
-        "return [NotFound()] if asked_ns - order.intended_mono_ns > never_after_ns else []",
+        "return [NotFound()] if order.is_too_late(asked_ns) else []",
         "return [NotFound()]",
+    ),
+    _engine(
+        "I4",
+        "write an absent order off by our own clock",
+        "resolver.py",
+        "return closed and (is_old or self.inherited)",
+        "return is_old",
     ),
     _engine(
         "I4",

@@ -145,6 +145,7 @@ limits:                        # every order passes these; closing and hedging a
     paradex: 1500
     vest: 1500
   book_spread_bps_max: 20      # a wider book allows no entry
+  clock_offset_ms_max: 500     # this machine's clock further off a venue's allows no entry; keep it synchronised
   max_unhedged_ms: 5000        # one leg alone for longer than this is an alarm
   max_repairs: 2               # tries to fill the missing leg before the other one is given back
   reply_timeout_ms: 1500       # without an answer by then, an order is in doubt and is looked up

@@ -217,6 +217,8 @@ class LimitsConfig(Section):
         default_factory=lambda: dict.fromkeys(VENUES, int(_QUOTE_AGE_MS) * _MS_NS), alias="quote_age_ms_max"
     )
     book_spread_max_e8: f.Bps = Field(default=20 * 10**4, alias="book_spread_bps_max")
+    # Of our clock from a venue's; beyond it entries stop.
+    clock_offset_ns_max: f.PositiveMs = Field(default=500 * _MS_NS, alias="clock_offset_ms_max")
     unhedged_ns_max: f.PositiveMs = Field(default=5000 * _MS_NS, alias="max_unhedged_ms")
     repairs_max: f.UpTo10 = Field(default=2, alias="max_repairs")
     reply_timeout_ns: f.PositiveMs = Field(default=1500 * _MS_NS, alias="reply_timeout_ms")

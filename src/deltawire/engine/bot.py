@@ -21,6 +21,7 @@ from deltawire.engine.figures import Figures
 from deltawire.engine.gateway import Gateway, Outgoing
 from deltawire.engine.health import Health
 from deltawire.engine.ids import IdMaker
+from deltawire.engine.offsets import Offsets
 from deltawire.engine.orders import Orders
 from deltawire.engine.plan import BotSettings, CannotStart, run_started
 from deltawire.engine.positions import Positions
@@ -88,6 +89,7 @@ class Bot:
         self.health = Health(recorder=self.recorder, clock=clock)
         self._orders = Orders(recorder=self.recorder, timing=self.timing, clock=clock, log=log)
         self.registry, self.resolver = self._orders.registry, self._orders.resolver
+        self._offsets = Offsets(venues, clock=clock, log=log)
         self.agreement = Agreement(
             self.positions,
             venues,
@@ -427,6 +429,7 @@ class Bot:
         if self.gate.halted:
             self.safety.tell_halt()
         self.timing.overdue(self.clock.mono_ns())
+        self._offsets.look()
 
     def _make_watcher(self) -> Watcher:
         return Watcher(

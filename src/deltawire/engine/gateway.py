@@ -121,4 +121,5 @@ def _intent(out: Outgoing, order: PreparedOrder, unix_ns: int) -> OrderIntended:
         correlator=order.correlator,
         signed_unix_ms=order.signed_unix_ms,
         unix_ns=unix_ns,
+        recv_window_ms=order.window_ms,
     )

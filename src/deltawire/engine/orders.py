@@ -46,7 +46,13 @@ class Orders:
         """Know an order that is about to be written."""
         request = out.request
         doubtful = Doubtful(
-            request.client_id, out.venue, request.instrument.symbol, prepared.correlator, self._clock.mono_ns()
+            request.client_id,
+            out.venue,
+            request.instrument.symbol,
+            prepared.correlator,
+            written_mono_ns=self._clock.mono_ns(),
+            signed_unix_ms=prepared.signed_unix_ms,
+            recv_window_ms=prepared.window_ms,
         )
         self.registry.add(LiveOrder(trader, doubtful, out.stamps))
         self.tally.add(
@@ -93,7 +99,16 @@ class Orders:
             # date could tell, and that may have been set meanwhile: so they count as written now. Those of an
             # earlier run were written before the next one's start; after a reboot the clock is younger than that.
             written_ns = min(now_ns, remains.written_by_mono_ns.get(intent.client_id, now_ns))
-            doubtful = Doubtful(client_id, venues[intent.venue], intent.symbol, intent.correlator, written_ns)
+            doubtful = Doubtful(
+                client_id,
+                venues[intent.venue],
+                intent.symbol,
+                intent.correlator,
+                written_mono_ns=written_ns,
+                signed_unix_ms=intent.signed_unix_ms,
+                recv_window_ms=intent.recv_window_ms,
+                inherited=True,
+            )
             self.registry.add(LiveOrder(trader, doubtful, OrderStamps(), timed=True))
             if is_unsettled(trade.orders[client_id]):
                 self.resolver.resolve(doubtful)

@@ -260,6 +260,7 @@ class Presigner:
                     cap_price_e8=order.request.cap_price_e8,
                     correlator=order.correlator,
                     signed_unix_ms=order.signed_unix_ms,
+                    window_ms=order.window_ms,
                 )
                 for at, order in enumerate(orders)
             ],

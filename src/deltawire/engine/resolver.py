@@ -1,7 +1,8 @@
 """Resolves orders in doubt by reading, never by sending again (I3, I4). One task an order, until the venue has spoken.
 
 "The venue does not know it" is believed only once the order is too old for the venue to still accept it: each order
-carries a receive window, and bytes on their way may arrive after a look-up that missed them.
+carries a receive window, and bytes on their way may arrive after a look-up that missed them. The venue judges the age
+by its own clock and the time we signed, so it is judged here by what is known of that clock; ours may be wrong.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 from deltawire.core.events import Acked, Closed, FilledTotal, NotFound, OrderEvent
 from deltawire.core.types import ClientOrderId
-from deltawire.venues.contract import Clock, EventLog, OrderReport, Refused, Venue
+from deltawire.venues.contract import Clock, EventLog, OrderReport, Refused, TellsTime, Venue
 
 # A look-up costs the venue's read budget, so the wait doubles; the first comes at once because a leg may be alone.
 WAIT_S_FIRST = 0.05
@@ -28,7 +29,23 @@ class Doubtful:
     venue: Venue
     symbol: str
     correlator: int
-    intended_mono_ns: int
+    written_mono_ns: int  # at the latest: when its bytes may have left
+    signed_unix_ms: int  # by the signature
+    recv_window_ms: int = 0  # 0: not told, so the venue's longest
+    inherited: bool = False  # of an earlier run, so that nobody here knows when it was written
+
+    def is_too_late(self, asked_mono_ns: int) -> bool:
+        """Say whether a look-up asked then would have shown the order if the venue had taken it, or ever will."""
+        able = self.venue.capabilities
+        margin_ns = max(able.look_up_lag_ms * _MS_NS, NEVER_MARGIN_NS)
+        wait_ns = (self.recv_window_ms or able.recv_window_ms) * _MS_NS + margin_ns
+        is_old = asked_mono_ns - self.written_mono_ns > wait_ns
+        there_ns = self.venue.time.unix_ns_low(asked_mono_ns) if isinstance(self.venue, TellsTime) else None
+        if there_ns is None:
+            return is_old
+        closed = there_ns > self.signed_unix_ms * _MS_NS + wait_ns
+        # Of its own orders this run knows both ages, and wants both: a venue's clock is known by what it tells.
+        return closed and (is_old or self.inherited)
 
 
 class Resolver:
@@ -84,8 +101,7 @@ class Resolver:
             self._log.warning("order.look_up_failed", client_id=order.client_id, reason=str(e))
             return []
         if report is None:
-            never_after_ns = order.venue.capabilities.recv_window_ms * _MS_NS + NEVER_MARGIN_NS
-            return [NotFound()] if asked_ns - order.intended_mono_ns > never_after_ns else []
+            return [NotFound()] if order.is_too_late(asked_ns) else []
         return _news(report)
 
 

@@ -9,6 +9,7 @@ from deltawire.core.limits import WINDOW_NS
 from deltawire.core.money import format_e8, notional_e8
 from deltawire.core.trade import Trade
 from deltawire.engine.bot import Bot
+from deltawire.engine.offsets import clock_state
 from deltawire.engine.trader import PairTrader
 from deltawire.observe.latency import latency_line
 from deltawire.venues.contract import MarketState, TellsBudgets, TellsMarket
@@ -78,6 +79,7 @@ def _venue(bot: Bot, name: str, now_ns: int) -> dict[str, Any]:
     budgets = venue.budgets() if isinstance(venue, TellsBudgets) else []
     return {
         "ready": venue.ready,
+        "clock": clock_state(venue, now_ns, bot.clock.unix_ns()),
         "links": bot.links[name],
         "reconnects": {link: bot.link_ups[name, link] - 1 for link in bot.links[name] if bot.link_ups[name, link]},
         "feed_age_ms": {book.symbol: _age_ms(book, now_ns) for book in books},

@@ -16,7 +16,7 @@ from deltawire.engine.desk import Desk
 from deltawire.engine.gateway import LEG_NAMES
 from deltawire.engine.ladders import Ladders
 from deltawire.journal.records import TradeOpened
-from deltawire.venues.contract import Venue
+from deltawire.venues.contract import TellsTime, Venue
 
 # After the gate held an entry back: the reason will not have gone by the next frame.
 REFUSED_QUIET_NS = 1_000_000_000
@@ -32,6 +32,7 @@ class PairTrader:
             venues[1].book(rules.legs[1].symbol),
         )
         self.dealer = Dealer(index, rules, venues, self.books, desk)
+        self._times = [(venue.name, venue.time) for venue in venues if isinstance(venue, TellsTime)]
         self.entries_on = False
         self.last_refusal = ""
         self.suspicion = ""  # how a venue's position differs from our count: nothing is opened until it is read again
@@ -114,6 +115,7 @@ class PairTrader:
         return False
 
     def _venue_refusal(self) -> Refusal | None:
+        clock = self._desk.clock
         if self.suspicion:
             return Refusal("positions", self.suspicion)
         for venue, leg in zip(self.venues, self.rules.legs, strict=True):
@@ -121,6 +123,9 @@ class PairTrader:
                 return Refusal("venue", f"{venue.name} is not ready")
             if block := venue.entry_block(leg.symbol):
                 return Refusal(f"{venue.name} blocks entries", block)
+        for name, time in self._times:
+            if off := time.block(clock.mono_ns(), clock.unix_ns()):
+                return Refusal("clock", f"{name}: {off}")
         return None
 
     def _gate_refusal(self, found: Opportunity, now_ns: int) -> Refusal | None:

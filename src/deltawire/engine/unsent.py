@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 
 from deltawire.core.types import ClientOrderId, Side
-from deltawire.engine.resolver import NEVER_MARGIN_NS
+from deltawire.engine.resolver import Doubtful
 from deltawire.journal.records import (
     LadderSigned,
     OrderIntended,
@@ -22,7 +22,6 @@ from deltawire.journal.records import (
 from deltawire.venues.contract import Clock, EventLog, Refused, Venue
 
 _ASK_AGAIN_S = 0.5
-_MS_NS = 10**6
 
 Key = tuple[str, str, str]  # pair, purpose, and the leg bought (an entry) or the trade (an exit)
 
@@ -96,6 +95,7 @@ def _intent(ladder: LadderSigned, order: PresignedOrder, pair: PairConfigured) -
         correlator=order.correlator,
         signed_unix_ms=order.signed_unix_ms,
         unix_ns=ladder.unix_ns,
+        recv_window_ms=order.window_ms,
     )
 
 
@@ -115,7 +115,16 @@ async def find_sent(
 async def _was_sent(
     intent: OrderIntended, venue: Venue, dead_since_ns: int, clock: Clock, log: EventLog
 ) -> OrderIntended | None:
-    never_after_ns = venue.capabilities.recv_window_ms * _MS_NS + NEVER_MARGIN_NS
+    doubtful = Doubtful(
+        ClientOrderId(intent.client_id),
+        venue,
+        intent.symbol,
+        intent.correlator,
+        written_mono_ns=dead_since_ns,
+        signed_unix_ms=intent.signed_unix_ms,
+        recv_window_ms=intent.recv_window_ms,
+        inherited=True,
+    )
     while True:
         asked_ns = clock.mono_ns()
         try:
@@ -127,6 +136,6 @@ async def _was_sent(
             if report is not None:
                 log.warning("presigned.was_sent", client_id=intent.client_id)
                 return intent
-            if asked_ns - dead_since_ns > never_after_ns:
+            if doubtful.is_too_late(asked_ns):
                 return None
         await asyncio.sleep(_ASK_AGAIN_S)

@@ -7,6 +7,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
@@ -233,7 +234,9 @@ class ServerConnection:
             self._gone = True
             self._wire.close_from(Way.DOWN)
             return
-        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        date_s = self._wire.route.date_s
+        dated = {} if date_s is None else {"Date": formatdate(date_s(), usegmt=True)}
+        more = "".join(f"{name}: {value}\r\n" for name, value in (dated | dict(headers)).items())
         kind = (
             ""
             if status == HTTPStatus.NO_CONTENT

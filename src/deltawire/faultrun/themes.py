@@ -26,8 +26,8 @@ def themed(rng: random.Random, theme: str) -> Iterator[Strike]:
 
 
 def _late(rng: random.Random) -> Iterator[Strike]:
-    """Within the margin at which an order is written off; what a clock further ahead does is a gap known by name."""
-    yield Strike(S_NS // 2, "clock.step", {"ms": rng.choice((-400, 400))})
+    """Orders are late at the venue or early: by a little, which is traded with, or by more than any receive window."""
+    yield Strike(S_NS // 2, "clock.step", {"ms": rng.choice((-1, 1)) * rng.choice((400, 400, 2_500, 90_000))})
     yield Strike(moment(rng), "net.cut", cut(rng))
 
 

@@ -44,6 +44,7 @@ class Route:
     late_ns: int = 0
     closed: bool = False  # connecting is refused
     dark: bool = False  # connecting is never answered
+    date_s: Callable[[], float] | None = None  # of the venue's HTTP answers; None: they carry none
     idle_close_ns: int = 0  # the venue ends an HTTP connection that was idle for so long; 0: never
     wires: list["Wire"] = field(default_factory=list)
 

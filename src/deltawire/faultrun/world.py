@@ -273,6 +273,7 @@ class World:
             jitter_ns=plan.jitter_ns,
             late_one_in=plan.late_one_in,
             late_ns=plan.late_ns,
+            date_s=lambda: self.venue_clock.unix_ns() // 10**9,
             idle_close_ns=plan.idle_close_ns if (venue, port) == ("vest", "rest") else 0,
         )
 

@@ -104,6 +104,7 @@ class OrderIntended(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     correlator: int
     signed_unix_ms: int
     unix_ns: int
+    recv_window_ms: int = 0  # how long after its signature its venue takes it; 0: not on record
 
 
 class PresignedOrder(msgspec.Struct, frozen=True, array_like=True):
@@ -115,6 +116,7 @@ class PresignedOrder(msgspec.Struct, frozen=True, array_like=True):
     cap_price_e8: int
     correlator: int
     signed_unix_ms: int
+    window_ms: int = 0  # how long after its signature its venue takes it; 0: not on record
 
 
 class LadderSigned(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -371,7 +373,14 @@ def decode(payload: bytes | memoryview) -> Record:
 
 
 def intended(
-    request: OrderRequest, *, pair_id: str, leg: Leg, correlator: int, signed_unix_ms: int, unix_ns: int
+    request: OrderRequest,
+    *,
+    pair_id: str,
+    leg: Leg,
+    correlator: int,
+    signed_unix_ms: int,
+    unix_ns: int,
+    recv_window_ms: int = 0,
 ) -> OrderIntended:
     """Make the record of an order about to be possible."""
     instrument = request.instrument
@@ -390,6 +399,7 @@ def intended(
         correlator=correlator,
         signed_unix_ms=signed_unix_ms,
         unix_ns=unix_ns,
+        recv_window_ms=recv_window_ms,
     )
 
 

@@ -25,6 +25,7 @@ TABLES = {
         pair_id TEXT NOT NULL, leg TEXT NOT NULL, venue TEXT NOT NULL, symbol TEXT NOT NULL, side INTEGER NOT NULL,
         size_e8 BIGINT NOT NULL, cap_price_e8 BIGINT NOT NULL, purpose TEXT NOT NULL, reduce_only INTEGER NOT NULL,
         correlator BIGINT NOT NULL, signed_unix_ms BIGINT NOT NULL, unix_ns BIGINT NOT NULL,
+        recv_window_ms INTEGER NOT NULL,
         state TEXT NOT NULL, venue_order_id TEXT NOT NULL, why TEXT NOT NULL,
         was_sent INTEGER NOT NULL, was_in_doubt INTEGER NOT NULL, surprises INTEGER NOT NULL,
         seen_e8 BIGINT NOT NULL, seen_notional_e8 BIGINT NOT NULL, seen_fee_e8 BIGINT NOT NULL,

@@ -30,6 +30,7 @@ from deltawire.core.book import Book
 from deltawire.core.events import OrderEvent
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Side, VenueOrderId
+from deltawire.core.venue_clock import VenueClock
 
 
 class DecodeError(ValueError):
@@ -74,6 +75,7 @@ class Capabilities:
     fills_partially: bool  # an immediate order may end partly filled
     reports_each_fill: bool  # FillSeen, one an execution; else FilledTotal, the sum so far
     recv_window_ms: int  # the venue drops an order older than this (the longest, where they differ) on arrival
+    look_up_lag_ms: int = 0  # what the venue has taken may be missing from its lists for so long
 
 
 @dataclass(slots=True)
@@ -305,9 +307,9 @@ class Venue(Protocol):
     async def look_up(self, client_id: ClientOrderId, correlator: int, symbol: str) -> OrderReport | None:
         """Read one order from the venue, also one of an earlier run; it may tell the sink what it finds.
 
-        None: the venue shows no such order now. That means "never" only once recv_window_ms has passed since the order
-        was signed, for bytes still on their way would be taken; whoever asks waits for that. Raises Refused, OSError,
-        TimeoutError or ValueError when it cannot tell (TimeoutError too where the venue's lists are known to lag).
+        None: the venue shows no such order now. That means "never" only once the order's receive window has passed, by
+        the venue's clock, and look_up_lag_ms after it, for bytes still on their way would be taken; whoever asks waits
+        for that (engine.resolver). Raises Refused, OSError, TimeoutError or ValueError when it cannot tell.
         An adapter that blocks entries for an order in doubt frees them by a look-up made once that time has passed.
         """
 
@@ -339,6 +341,26 @@ class TellsBudgets(Protocol):
     """A venue that counts its rate limits on our side can show them. For people; decisions use `entry_block`."""
 
     def budgets(self) -> list[BudgetReport]: ...
+
+
+@runtime_checkable
+class TellsTime(Protocol):
+    """A venue whose answers carry its time. Entries stop while ours is off, and absent orders are aged by it."""
+
+    time: VenueClock
+
+
+class SigningClock:
+    """Implements Clock for what is signed: its date is the venue's where ours is surely wrong."""
+
+    def __init__(self, clock: Clock, time: VenueClock) -> None:
+        self._clock, self._time = clock, time
+
+    def mono_ns(self) -> int:
+        return self._clock.mono_ns()
+
+    def unix_ns(self) -> int:
+        return self._time.signing_unix_ns(self._clock.mono_ns(), self._clock.unix_ns())
 
 
 @runtime_checkable

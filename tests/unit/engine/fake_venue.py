@@ -10,6 +10,7 @@ from deltawire.core.events import Acked, Closed, FillSeen, InDoubt, NotSent, Ord
 from deltawire.core.money import E8, notional_e8
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Side, VenueOrderId
+from deltawire.core.venue_clock import VenueClock
 from deltawire.venues.contract import (
     BalanceReport,
     Capabilities,
@@ -59,6 +60,7 @@ class FakeVenue:
             reports_each_fill=True,
             recv_window_ms=5_000,
         )
+        self.time = VenueClock(500_000_000)  # tells nothing until the test does
         self.ready = False
         self.closed = False
         self.sink: VenueSink | None = None

@@ -6,6 +6,7 @@ Source: Paradex protocol reference, sections 11, 14 and 18, state of October 202
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from deltawire.venues.contract import Clock, DecodeError, EventLog, Refused
 from deltawire.venues.paradex import rest
@@ -35,7 +36,17 @@ def release_s(now_unix_s: int) -> int | None:
 
 
 class Health:
-    def __init__(self, settings: ParadexSettings, *, http: HttpCaller, clock: Clock, log: EventLog) -> None:
+    def __init__(
+        self,
+        settings: ParadexSettings,
+        *,
+        http: HttpCaller,
+        clock: Clock,
+        log: EventLog,
+        also: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
+        """also: asked after each poll; it raises what a call raises."""
+        self._also = also
         self._settings, self._http, self._clock, self._log = settings, http, clock, log
         self.state = ""  # the venue's word: ok, maintenance, cancel_only, post_only; "" before the first read
         self._read_mono_ns = 0
@@ -83,6 +94,8 @@ class Health:
             await asyncio.sleep(self._settings.state_poll_s)
             try:
                 await self._read()
+                if self._also is not None:
+                    await self._also()
             except (OSError, TimeoutError, Refused, DecodeError) as e:
                 self._log.warning("paradex.state_unread", reason=str(e))
 

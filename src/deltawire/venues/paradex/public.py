@@ -8,6 +8,7 @@ import random
 
 from deltawire.core.book import Book
 from deltawire.core.types import Instrument
+from deltawire.core.venue_clock import VenueClock
 from deltawire.net.api import HttpClient, Network
 from deltawire.net.backoff import Backoff, ConnectBudget
 from deltawire.venues.contract import Capabilities, Clock, EventLog, MarketState, VenueSink
@@ -49,6 +50,7 @@ class ParadexPublic:
             reports_each_fill=True,
             recv_window_ms=settings.recv_window_ms,
         )
+        self.time = VenueClock(settings.clock_offset_max_ms * 10**6)
         bump_ms = RETAIL_BUMP_MS if settings.order_class is OrderClass.RETAIL else 0
         self.execution_ms = (bump_ms, bump_ms)
         self._settings, self._network, self._clock, self._log, self._rng = settings, network, clock, log, rng
@@ -57,14 +59,14 @@ class ParadexPublic:
         self._connects = ConnectBudget(settings.connects_max, int(settings.connects_window_s * 1e9))
         self._feed = feed.MarketFeed(settings, clock=clock, log=log)
         self._lines = None if settings.feed_connections == 1 else Lines(self._feed, settings, clock=clock, log=log)
-        self.health = Health(settings, http=self.http, clock=clock, log=log)
+        self.health = Health(settings, http=self.http, clock=clock, log=log, also=self.venue_unix_ms)
         self._instruments: dict[str, Instrument] = {}
         self._links: list[Link] = []
 
     async def start(self, sink: VenueSink) -> None:
         """Read the rules and open the market data. Raises, with everything closed again, when it cannot."""
         try:
-            await self.check_clock()
+            await self.venue_unix_ms()
             await self.read_rules(None)
             await self.open(sink)
         except BaseException:
@@ -116,20 +118,14 @@ class ParadexPublic:
 
     async def venue_unix_ms(self) -> int:
         """Ask the venue for its time: one small public call."""
-        return rest.read_time_unix_ms(await self.http.call(rest.system_time()))
+        sent_ns = self._clock.mono_ns()
+        shown_ms = rest.read_time_unix_ms(await self.http.call(rest.system_time()))
+        self.time.heard(shown_ms * 10**6, 10**6, sent_ns, self._clock.mono_ns())
+        return shown_ms
 
     async def ping(self) -> None:
         """Make one small public call."""
         await self.venue_unix_ms()
-
-    async def check_clock(self) -> None:
-        before_ms = self._clock.unix_ns() // 1_000_000
-        venue_ms = await self.venue_unix_ms()
-        after_ms = self._clock.unix_ns() // 1_000_000
-        # The venue read its clock somewhere between the two; only what lies outside is an offset.
-        offset_ms = max(before_ms - venue_ms, venue_ms - after_ms, 0)
-        tell = self._log.warning if offset_ms > self._settings.clock_offset_warn_ms else self._log.info
-        tell("paradex.clock", offset_ms=offset_ms, round_trip_ms=after_ms - before_ms)
 
     def link(self, name: str, owner: LinkOwner) -> Link:
         """Make a connection that shares the budget of connects; closed with the others."""

@@ -26,6 +26,7 @@ from deltawire.venues.contract import (
     OrderReport,
     PositionReport,
     PreparedOrder,
+    SigningClock,
     VenueSink,
 )
 from deltawire.venues.kit import NumberedOrders
@@ -63,8 +64,9 @@ class ParadexVenue(NumberedOrders):
     ) -> None:
         """rng: for the jitter of reconnects only."""
         self._market = ParadexPublic(settings, network=network, http=http, clock=clock, log=log, rng=rng)
-        self.capabilities = self._market.capabilities
-        self._settings, self._network, self.clock, self._log = settings, network, clock, log
+        self.capabilities, self.time = self._market.capabilities, self._market.time
+        self.clock = SigningClock(clock, self.time)
+        self._settings, self._network, self._log = settings, network, log
         self._budgets, self._http = self._market.budgets, self._market.http
         self._pool: HttpPool | None = None
         self._started = False
@@ -110,7 +112,7 @@ class ParadexVenue(NumberedOrders):
             raise
 
     async def _start(self, sink: VenueSink) -> None:
-        await self._market.check_clock()
+        await self._market.venue_unix_ms()
         settings = self._settings
         config = rest.read_config(await self._http.call(rest.system_config()))
         self._signer = Signer(settings.private_key, settings.account_address, config.chain_id)
@@ -191,7 +193,8 @@ class ParadexVenue(NumberedOrders):
 
     async def look_up(self, client_id: ClientOrderId, correlator: int, symbol: str) -> OrderReport | None:
         """Read one order. The correlator is its signature timestamp, which bounds the search for its fills."""
-        asked_unix_ms = self.clock.unix_ns() // 1_000_000
+        there_ns = self.time.unix_ns_low(self.clock.mono_ns())
+        asked_unix_ms = (self.clock.unix_ns() if there_ns is None else there_ns) // 1_000_000
         report = await self._read().look_up(client_id, correlator, symbol)
         if self._desk is not None:
             never_ms = correlator + self._settings.recv_window_ms + NEVER_MARGIN_MS

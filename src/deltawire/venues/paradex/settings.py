@@ -66,4 +66,4 @@ class ParadexSettings:
     reconnect_ceiling_s: float = 10.0
     connects_max: int = 20  # in connects_window_s, both sockets together; the venue takes 600 a minute
     connects_window_s: float = 60.0
-    clock_offset_warn_ms: int = 500  # signatures carry our time; the receive window bears some seconds
+    clock_offset_max_ms: int = 500  # signatures carry our time, and the receive window must bear the difference

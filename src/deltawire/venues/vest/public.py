@@ -59,6 +59,7 @@ class VestPublic:
             fills_partially=True,
             reports_each_fill=False,
             recv_window_ms=settings.window_ms_max,
+            look_up_lag_ms=settings.look_up_lag_ms,
         )
         self._settings, self._network, self._clock, self._log, self._rng = settings, network, clock, log, rng
         self._reads, self._on_refused = reads, on_refused

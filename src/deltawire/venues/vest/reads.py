@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from deltawire.core.money import parse_e8
 from deltawire.core.types import Instrument
+from deltawire.core.venue_clock import VenueClock, http_date_unix_s
 from deltawire.net.api import HttpClient
-from deltawire.venues.contract import Clock, DecodeError, EventLog, Refused
+from deltawire.venues.contract import Clock, DecodeError, EventLog, Refused, SigningClock
 from deltawire.venues.vest import formatting, rest, wire
 from deltawire.venues.vest.rest import Access, RestRequest, VenueError
 from deltawire.venues.vest.settings import VestSettings
@@ -36,11 +37,14 @@ class PublicReads:
     def __init__(self, settings: VestSettings, client: HttpClient, *, clock: Clock, log: EventLog) -> None:
         self._settings, self._client, self._clock, self._log = settings, client, clock, log
         self._prefix = split_rest_url(settings.rest_url)[1]
+        self.time = VenueClock(settings.clock_offset_max_ms * _MS_NS)
+        self._signing_clock = SigningClock(clock, self.time)
         self.access = Access()
         self.first_look = FirstLook(log)
 
     def now_ms(self) -> int:
-        return self._clock.unix_ns() // _MS_NS
+        """Return the time to sign with and to ask with."""
+        return self._signing_clock.unix_ns() // _MS_NS
 
     async def close(self) -> None:
         await self._client.close()
@@ -78,6 +82,9 @@ class PublicReads:
             request.body or None,
             timeout_s=self._settings.rest_timeout_s,
         )
+        shown_s = http_date_unix_s(response.headers)
+        if shown_s is not None:  # the only time the venue tells; in whole seconds
+            self.time.heard(shown_s * 10**9, 10**9, response.written_mono_ns, response.received_mono_ns)
         return response.status, response.body
 
     def _on_refused_call(self, request: RestRequest, error: VenueError) -> None:

@@ -73,7 +73,7 @@ class VestVenue:
             rng=rng,
             on_refused=self._on_link_refused,
         )
-        self.capabilities = self._market.capabilities
+        self.capabilities, self.time = self._market.capabilities, self._account.time
         self._private_link: Link | None = None
         self._pool: HttpPool | None = None
         self._desk: OrderDesk | None = None
@@ -132,7 +132,7 @@ class VestVenue:
         self._orders.cancel(client_id)
 
     async def look_up(self, client_id: ClientOrderId, correlator: int, symbol: str) -> OrderReport | None:
-        """Read one order by its nonce. Raises TimeoutError while an absent order is too young to be written off."""
+        """Read one order by its nonce."""
         if symbol not in self._market.books:
             raise KeyError(symbol)
         with refusals():

@@ -51,6 +51,7 @@ class VestSettings:
     fill_polls: int = 6
     # "No such order" is believed this long after the receive window has closed on it: lists lag behind orders.
     look_up_lag_ms: int = 2_000
+    clock_offset_max_ms: int = 500  # signatures carry our time, and the receive window must bear the difference
 
     rest_timeout_s: float = 5.0
     connect_timeout_s: float = 5.0
