@@ -225,7 +225,9 @@ class _Checker:
                 self._broken("I4", f"entry {intent.client_id} sent while {', '.join(doubtful)} of its pair is in doubt")
         leg = self._leg(order)
         target_e8, direction = self._target(order)
-        on_e8 = direction * sum(o.sign * o.filled_e8 for o in leg)
+        others_e8 = direction * self._external_e8(intent.trade_id, intent.leg)  # what others put on is closed too
+        on_e8 = direction * sum(o.sign * o.filled_e8 for o in leg) + others_e8
+        target_e8 += max(others_e8, 0)
         more_e8 = sum(o.leaves_e8 for o in leg if o.sign == direction)
         less_e8 = sum(o.leaves_e8 for o in leg if o.sign != direction)
         where = f"trade {intent.trade_id} leg {intent.leg}"
@@ -242,7 +244,9 @@ class _Checker:
             over = f"{format_e8(order.filled_e8)} of {format_e8(intent.size_e8)}"
             self._broken("I1", f"order {intent.client_id} filled {over}")
         target_e8, direction = self._target(order)
-        on_e8 = direction * sum(o.sign * o.filled_e8 for o in self._leg(order))
+        others_e8 = direction * self._external_e8(intent.trade_id, intent.leg)
+        on_e8 = direction * sum(o.sign * o.filled_e8 for o in self._leg(order)) + others_e8
+        target_e8 += max(others_e8, 0)
         if not 0 <= on_e8 <= target_e8:
             what = f"{format_e8(on_e8)}, target {format_e8(target_e8)}"
             self._broken("I1", f"trade {intent.trade_id} leg {intent.leg} is on with {what}")
