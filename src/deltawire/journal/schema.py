@@ -5,7 +5,7 @@ from. Of an order, three accounts of what filled are kept apart (single fills, r
 filled_e8 is the largest of them, never a sum of two.
 """
 
-SCHEMA = "3"  # any change of the tables or of what is put in them: a projection of another number is built anew
+SCHEMA = "4"  # any change of the tables or of what is put in them: a projection of another number is built anew
 
 TABLES = {
     "runs": """
