@@ -148,9 +148,9 @@ async def _drive(
     if client.ours:
         job = {"ready": dict(ready), "folder": str(block.folder), "never_sleep": client.never_sleep}
         process.stdin.write(json.dumps(job).encode() + b"\n")
-    await _line(process, _READY_S, READY)
+    await line(process, _READY_S, READY)
     async with aiohttp.ClientSession(ready["control_url"]) as http:
-        stepping = _Stepping(http)
+        stepping = Stepping(http)
         for burst in bursts:
             await stepping.step(Burst(burst.mode, warm_up, burst.frames, burst.pause_ms, burst.quiet_ms))
             await stepping.take()
@@ -158,41 +158,41 @@ async def _drive(
             told = await stepping.take()
             block.joined[burst.mode] = joined_of(told, answers_all=client.answers_all)
     process.stdin.close()
-    block.said = json.loads(await _line(process, _END_S))
+    block.said = json.loads(await line(process, _END_S))
     await asyncio.wait_for(process.wait(), _END_S)
 
 
-def joined_of(told: Mapping[str, Any], *, answers_all: bool) -> Joined:
+def joined_of(told: Mapping[str, Any], *, answers_all: bool, market: str = MARKET) -> Joined:
     """Join the answer of GET /reaction."""
     fired = [at["mono_ns"] for at in told["triggers"]]
-    written = told["paradex"]["market_written_mono_ns"].get(MARKET, [])
+    written = told["paradex"]["market_written_mono_ns"].get(market, [])
     read = {venue: told[venue]["orders_read_mono_ns"] for venue in ("paradex", "vest")}
     return join(fired, written, read, answers_all=answers_all)
 
 
-async def _line(process: asyncio.subprocess.Process, within_s: float, wanted: str = "") -> str:
+async def line(process: asyncio.subprocess.Process, within_s: float, wanted: str = "") -> str:
     """Return the next line, or the next that is the one wanted."""
     assert process.stdout is not None
     async with asyncio.timeout(within_s):
-        while line := await process.stdout.readline():
-            text = line.decode().strip()
+        while said := await process.stdout.readline():
+            text = said.decode().strip()
             if text == wanted or (not wanted and text):
                 return text
     raise EOFError(f"ended with code {await process.wait()}")
 
 
-class _Stepping:
+class Stepping:
     """Fires steps up and down in turn, so that an even number of them ends where it began."""
 
-    def __init__(self, http: aiohttp.ClientSession) -> None:
-        self._http = http
+    def __init__(self, http: aiohttp.ClientSession, base: str = BASE) -> None:
+        self._http, self._base = http, base
         self._up = False
 
     async def step(self, burst: Burst) -> None:
         for _ in range(burst.steps):
             self._up = not self._up
             body = {
-                "base": BASE,
+                "base": self._base,
                 "bps": STEP_BPS if self._up else 0,
                 "after_ms": _AFTER_MS,
                 "quiet_ms": burst.quiet_ms,

@@ -18,7 +18,13 @@ import aiohttp
 import msgspec
 
 from deltawire.config.model import BotConfig
-from deltawire.config.secrets import BotSecrets
+from deltawire.config.secrets import (
+    PARADEX_ACCOUNT,
+    PARADEX_PRIVATE_KEY,
+    VEST_PRIMARY_ADDRESS,
+    VEST_PRIMARY_PRIVATE_KEY,
+    BotSecrets,
+)
 from deltawire.core.secret import Secret
 
 READY_S = 30.0
@@ -116,6 +122,17 @@ def bot_settings(
 
 def bot_config(folder: Path, content: Mapping[str, Any]) -> BotConfig:
     return BotConfig.model_validate(content, context={"folder": folder})
+
+
+def bot_environment(ready: Mapping[str, Any], account: int = 0) -> dict[str, str]:
+    """Return the same keys as bot_secrets, as a process of its own is told them."""
+    keys = ready["accounts"][account]
+    return {
+        PARADEX_ACCOUNT: keys["paradex"]["account_address"],
+        PARADEX_PRIVATE_KEY: keys["paradex"]["private_key"],
+        VEST_PRIMARY_ADDRESS: keys["vest"]["primary_address"],
+        VEST_PRIMARY_PRIVATE_KEY: keys["vest"]["primary_private_key"],
+    }
 
 
 def bot_secrets(ready: Mapping[str, Any], account: int = 0) -> BotSecrets:

@@ -11,11 +11,16 @@ from deltawire.observe.log import BufferedLog, Output, json_line
 
 
 async def body(subject: Subject) -> dict[str, Any]:
-    folder, ready = Path(subject.job["folder"]), subject.job["ready"]
+    job = subject.job
+    folder, ready = Path(job["folder"]), job["ready"]
     clock = SystemClock()
     with (folder / "bot.log").open("ab") as file, BufferedLog(clock, [Output(file, json_line)]) as log:
         log.start()
-        bot = assemble(rig.bot_config(folder, rig.bot_settings(folder, ready)), rig.bot_secrets(ready), clock, log)
+        content = rig.bot_settings(
+            folder, ready, job.get("bases", ("BTC",)), pair=job.get("pair"), venue=job.get("venue")
+        )
+        secrets = rig.bot_secrets(ready, job.get("account", 0))
+        bot = assemble(rig.bot_config(folder, content), secrets, clock, log)
         bot.health.watch_collector()
         await bot.start()
         await subject.ready()

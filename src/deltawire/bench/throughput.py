@@ -25,6 +25,7 @@ from deltawire.engine.bot import Bot
 from deltawire.engine.clock import SystemClock
 from deltawire.net.loop import quiet_gc, run
 from deltawire.observe.log import BufferedLog
+from deltawire.venues.contract import MARKET_DATA
 from deltawire.venues.paradex import sbe
 from deltawire.venues.paradex.records import Bbo, BookUpdate
 from deltawire.venues.paradex.session import ParadexVenue
@@ -144,10 +145,13 @@ async def _measure(folder: Path, rounds: int, rng: random.Random) -> tuple[dict[
 
 
 async def _take_turns(cases: dict[str, _Case], bot: Bot, rounds: int) -> tuple[dict[str, list[int]], dict[str, int]]:
+    books = [book for trader in bot.traders for book in trader.books]
     samples: dict[str, list[int]] = {case: [] for case in cases}
     frame_bytes: dict[str, int] = {}
     for i in range(_WARM_UP + rounds):
         for name, case in cases.items():
+            # The simulators' own frames lie far behind ours; once they are missed, the feed asks for a new picture.
+            await rig.wait_until(lambda: all(book.valid for book in books), "picture of both books", _READY_S)
             frames = case.make()
             frame_bytes[name] = len(frames[-1])
             before_ns = time.thread_time_ns()
@@ -166,19 +170,22 @@ def _cases(bot: Bot, rng: random.Random) -> dict[str, _Case]:
     # Frames enter where the sockets hand them over; the adapters have no other door, and need none.
     paradex = cast("ParadexVenue", bot.venues["paradex"])
     vest = cast("VestVenue", bot.venues["vest"])
-    market_socket, vest_link = paradex._market._links[0]._socket, vest._market.data_link
-    assert market_socket is not None
+    market_link = next(link for link in paradex._market._links if link.name == MARKET_DATA)
+    vest_link = vest._market.data_link
     assert vest_link is not None
     book, vest_book = bot.traders[0].books
     walk, vest_walk = _Walk(book.mid_e8(), rng), _Walk(vest_book.mid_e8(), rng)
     now_ns = bot.clock.mono_ns
 
     def take_binary(frames: Frames) -> None:
-        on_binary, at_ns = market_socket.on_binary, now_ns()
+        socket, at_ns = market_link._socket, now_ns()
+        assert socket is not None
+        on_binary = socket.on_binary
         for frame in frames:
             on_binary(frame, at_ns)
         if not book.valid or book.received_mono_ns != at_ns:
-            raise AssertionError(f"the book did not follow its frames: {book.why_invalid or 'frames were left out'}")
+            why = book.why_invalid or f"frames were left out at {book.seq}, the last is {sbe.decode(frames[-1])}"
+            raise AssertionError(f"the book did not follow its frames: {why}")
 
     def take_text(frames: Frames) -> None:
         on_text, at_ns = vest_link.on_text, now_ns()

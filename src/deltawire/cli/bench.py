@@ -20,7 +20,8 @@ from deltawire.bench import record as records
 from deltawire.bench.figures import Report
 from deltawire.cli import exits
 
-BENCHES = ("reaction", "safety", "sign", "throughput", "connect")  # each is `bench_<name>` in the module of its name
+# Each is `bench_<name>` in the module of its name.
+BENCHES = ("reaction", "safety", "sign", "throughput", "connect", "execution", "scale", "start")
 RESULTS = Path("bench/results")
 
 

@@ -8,10 +8,13 @@ import pytest
 
 from deltawire.bench import connect
 from deltawire.bench.connect import ConnectSettings, bench_connect
+from deltawire.bench.execution import ExecutionSettings, bench_execution
 from deltawire.bench.peer import reply
 from deltawire.bench.reaction import ReactionSettings, bench_reaction
 from deltawire.bench.reaction_run import Client, run_block
+from deltawire.bench.scale import ScaleSettings, bench_scale
 from deltawire.bench.sign import bench_sign
+from deltawire.bench.start import StartSettings, bench_start
 from deltawire.bench.throughput import bench_throughput
 
 
@@ -74,3 +77,38 @@ def test_a_client_that_fails_is_named_with_its_last_words(tmp_path):
     client = Client("broken", (sys.executable, "-c", "import sys; sys.exit('no such venue')"))
     with pytest.raises(RuntimeError, match=r"broken failed .* no such venue"):
         asyncio.run(run_block(client, {"control_url": "http://127.0.0.1:1"}, tmp_path, None, 0, []))
+
+
+@pytest.mark.e2e
+def test_execution_sends_every_order_over_every_transport_and_none_faster_than_light():
+    report = bench_execution(ExecutionSettings(rtt_ms=20, steps=2, retail_steps=0, rounds=1)).as_json()
+    results = report["results"]
+    singles = {"WebSocket Paradex order", "cold HTTPS both legs"}
+    singles |= {f"{way} HTTPS {venue} order" for way in ("pooled", "cold") for venue in ("Paradex", "Vest")}
+    assert singles <= set(results)
+    for name in singles:
+        assert results[name]["p50"] >= (60 if name.startswith("cold") else 20), name
+    before, steps = report["tables"]
+    assert [row[0] for row in before["rows"]][:3] == ["Paradex order", "Vest order", "both legs"]
+    assert sum(steps["rows"][0][1:]) == 2  # each step is accounted for
+
+
+@pytest.mark.e2e
+def test_scale_tells_what_each_number_of_pairs_uses():
+    settings = ScaleSettings(pairs=(2,), updates_per_s=20, quiet_s=0.3, steps=2, warm_up=0)
+    (table,) = bench_scale(settings).as_json()["tables"]
+    (row,) = table["rows"]
+    told = dict(zip(table["columns"], row, strict=True))
+    assert told["pairs"] == 2
+    assert told["bot's memory, MB"] > 10
+    assert told["steps timed"] + told["unanswered"] + told["unclear"] == 2
+
+
+@pytest.mark.e2e
+def test_start_times_the_command_an_operator_runs_and_reads_its_memory():
+    report = bench_start(StartSettings(pairs=(2,), rtts_ms=(0.0,), rounds=1)).as_json()
+    results = report["results"]
+    whole = results["process start to ready, 2 pairs, 0 ms"]["p50"]
+    assert whole > results["own: interpreter"]["p50"] > 0
+    (table,) = report["tables"]
+    assert table["rows"][0][2] > 10
