@@ -207,6 +207,8 @@ class Dealer:
         try:
             sent = self._desk.gateway.send(outgoing, registered)
             self._desk.on_written()
+            if received_ns and presigned is None:
+                self._desk.log.info("order.signed_at_once", trade_id=trade.trade_id, reason=self.ladders.last_miss)
         finally:
             self._is_sending = False
         return sent

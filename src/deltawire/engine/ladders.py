@@ -38,6 +38,7 @@ class Ladders:
         self.exits: dict[TradeId, Ladder] = {}
         self.served = 0
         self.missed: Counter[str] = Counter()
+        self.last_miss = ""  # why the last trigger was not served; "" when it was
 
     def take_entry(
         self, buy_leg: int, places: Sequence[Place], now_mono_ns: int
@@ -62,8 +63,10 @@ class Ladders:
         orders = "no ladder" if ladder is None else self._fitting(ladder, places, now_mono_ns)
         if isinstance(orders, str):
             self.missed[orders] += 1
+            self.last_miss = orders
             return None
         self.served += 1
+        self.last_miss = ""
         return orders
 
     def _fitting(self, ladder: Ladder, places: Sequence[Place], now_mono_ns: int) -> list[PreparedOrder] | str:
