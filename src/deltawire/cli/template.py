@@ -166,7 +166,7 @@ control:
 latency:
   # Orders are signed ahead, and renewed, while the spread is within so much of what it needs; signed at the trigger
   # they cost a millisecond then. Each pair near its edge costs a percent of a CPU and some lines of journal a second.
-  presign_within_bps: 30
+  presign_within_bps: 50
 guardian:                      # `deltawire guardian`, a second process with keys of its own
   silent_s: 15                 # a bot silent for so long is given up, and what is on is closed
 log:

@@ -288,7 +288,7 @@ class LatencyConfig(Section):
     """What is done ahead so that a trigger finds it ready."""
 
     # Orders are signed ahead while the spread is within so much of what it needs; 0: only once it is there.
-    presign_within_e8: f.Bps = Field(default=30 * 10**4, alias="presign_within_bps")
+    presign_within_e8: f.Bps = Field(default=50 * 10**4, alias="presign_within_bps")
 
 
 class BotConfig(Section):

@@ -35,7 +35,7 @@ class BotSettings:
     mode: Mode = "live"
     watch_every_s: float = 5.0
     # How far below what it needs a spread may be for its orders to be signed ahead, as a rate; NEVER_PRESIGN: never.
-    presign_within_e8: int = 30 * BPS_E8
+    presign_within_e8: int = 50 * BPS_E8
     reconcile_every_s: float = 30.0  # a few reads a venue; positions are watched more often
     arm_itself: bool = True  # trade at once even after an unclean end; else a person arms it first
 
