@@ -14,7 +14,7 @@ from deltawire.cli.status_reply import read_status
 from deltawire.cli.status_view import picture
 from deltawire.config import load_config
 
-_SAID = {
+SAID = {
     "pause": "paused: no new entries; open trades go on to their end",
     "resume": "resumed: entries are allowed again",
     "arm": "armed: the halt is lifted; entries are allowed again",
@@ -42,7 +42,7 @@ def _show(command: str, reply: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         typer.echo(orjson.dumps(reply).decode())
     elif command != "status":
-        typer.echo(reply.get("message") or _SAID[command])
+        typer.echo(reply.get("message") or SAID[command])
     else:
         console = Console()
         try:

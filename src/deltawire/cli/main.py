@@ -107,6 +107,14 @@ def status(config: Config = CONFIG, socket: Socket = None, *, as_json: Json = Fa
 
 
 @app.command()
+def top(config: Config = CONFIG, socket: Socket = None) -> None:
+    """Watch the running bot in the terminal, and pause, resume, flatten or kill it with a key."""
+    from deltawire.cli.top import top as work
+
+    work(config, socket)
+
+
+@app.command()
 def pause(config: Config = CONFIG, socket: Socket = None, *, as_json: Json = False) -> None:
     """Stop new entries; open trades go on to their end."""
     _tell("pause", config, socket, as_json=as_json)

@@ -12,6 +12,10 @@ class VenueStatus(msgspec.Struct):
     links: dict[str, bool] = {}
     feed_age_ms: dict[str, Figure] = {}
     orders: int = 0
+    reconnects: dict[str, int] = {}
+    book_breaks: dict[str, int] = {}
+    equity_usd: Figure = None
+    free_usd: Figure = None
 
 
 class BookStatus(msgspec.Struct):
@@ -35,6 +39,8 @@ class TradeStatus(msgspec.Struct):
     entry_spread_bps: Figure = None
     size: Figure = None
     in_doubt: int = 0
+    open_s: Figure = None
+    unhedged_ms: Figure = None
 
 
 class PairStatus(msgspec.Struct):
@@ -48,7 +54,35 @@ class PairStatus(msgspec.Struct):
     books: dict[str, BookStatus] = {}
     trade: TradeStatus | None = None
     position: dict[str, Figure] = {}
+    delta_usd: Figure = None
+    last_refusal: str = ""  # the rule that last held an entry back
     thresholds: Thresholds = msgspec.field(default_factory=Thresholds)
+
+
+class PhaseStatus(msgspec.Struct):
+    """Percentiles of one phase of the last orders, in µs."""
+
+    n: int = 0
+    p50: float = 0.0
+    p90: float = 0.0
+    p99: float = 0.0
+    max: float = 0.0
+
+
+class LimitsStatus(msgspec.Struct):
+    orders_per_minute: int = 0
+    orders_per_minute_max: int = 0
+    lost_today_usd: Figure = None
+    daily_loss_max_usd: Figure = None
+    drawdown_usd: Figure = None
+    drawdown_max_usd: Figure = None
+
+
+class AlarmStatus(msgspec.Struct):
+    unix_ns: int = 0
+    level: str = ""
+    event: str = ""
+    text: str = ""
 
 
 class Status(msgspec.Struct):
@@ -64,6 +98,10 @@ class Status(msgspec.Struct):
     pnl_usd: Figure = None
     fees_usd: Figure = None
     last_latency: list[str] = []
+    latency_us: dict[str, dict[str, PhaseStatus]] = {}  # by venue and phase
+    limits: LimitsStatus = msgspec.field(default_factory=LimitsStatus)
+    alarms: list[AlarmStatus] = []  # the last warnings and errors, oldest first
+    journal: str = "ok"
     halted: str = ""  # why no entry is allowed, "" when it is
 
 

@@ -18,19 +18,19 @@ _GAUGE_BPS = 20.0  # the span of most edges, in bps
 
 def picture(status: Status, width: int) -> RenderableType:
     """Return the whole picture for a terminal of this width."""
-    parts: list[RenderableType] = [_headline(status), _venues(status, width)]
-    parts += [_pair(pair, width) for pair in status.pairs]
+    parts: list[RenderableType] = [headline(status), venues_table(status, width)]
+    parts += [pair_panel(pair, width) for pair in status.pairs]
     if status.last_latency:
         lines = status.last_latency[-_LATENCY_LINES:]
-        parts.append(_panel(Text("\n".join(lines), overflow="ellipsis", no_wrap=True), "last orders"))
+        parts.append(panel(Text("\n".join(lines), overflow="ellipsis", no_wrap=True), "last orders"))
     return Group(*parts)
 
 
-def _panel(body: RenderableType, title: str) -> Panel:
+def panel(body: RenderableType, title: str) -> Panel:
     return Panel(body, title=title, title_align="left", border_style="dim")
 
 
-def _headline(status: Status) -> Text:
+def headline(status: Status) -> Text:
     colour = {"running": "green", "paused": "yellow"}.get(status.state, "red")
     line = Text()
     line.append(f" {status.state or 'unknown'} ", style=f"bold reverse {colour}")
@@ -43,7 +43,7 @@ def _headline(status: Status) -> Text:
     return line
 
 
-def _venues(status: Status, width: int) -> Table:
+def venues_table(status: Status, width: int) -> Table:
     table = Table(expand=True, box=None, padding=(0, 1), header_style="dim")
     table.add_column("venue")
     table.add_column("state")
@@ -67,9 +67,9 @@ def _venues(status: Status, width: int) -> Table:
     return table
 
 
-def _pair(pair: PairStatus, width: int) -> Panel:
+def pair_panel(pair: PairStatus, width: int) -> Panel:
     body = Group(_books(pair, width), _spreads(pair), _gauge_of(pair), _trade(pair))
-    return _panel(body, f"[bold]{pair.id}[/] {pair.state}")
+    return panel(body, f"[bold]{pair.id}[/] {pair.state}")
 
 
 def _books(pair: PairStatus, width: int) -> Table:
@@ -107,12 +107,14 @@ def _spreads(pair: PairStatus) -> Text:
 
 def _gauge_of(pair: PairStatus) -> Text:
     """Show what decides next against its threshold: closing an open trade, or entering a new one."""
-    closing, entry, leave = (_number(n) for n in (pair.closing_spread_bps, pair.thresholds.entry, pair.thresholds.exit))
+    closing, entry, leave = (
+        number_of(n) for n in (pair.closing_spread_bps, pair.thresholds.entry, pair.thresholds.exit)
+    )
     if closing is not None and leave is not None:
         reached = closing <= leave
         text = f"closing costs {bps(closing)} bps, close at {bps(leave)}"
         return Text.assemble(gauge(closing, leave), " ", (text, "bold green" if reached else ""))
-    edge = _number(pair.edge_bps)
+    edge = number_of(pair.edge_bps)
     if edge is None or entry is None:
         return Text("no edge: a book is missing or too thin", style="dim")
     return Text.assemble(
@@ -136,16 +138,20 @@ def gauge(value: float, threshold: float, cells: int = _GAUGE_CELLS) -> Text:
 
 def _trade(pair: PairStatus) -> Text:
     if pair.trade is None:
-        return Text("no trade open", style="dim")
+        held_back = f"; entries are held back: {pair.last_refusal}" if pair.last_refusal else ""
+        return Text(f"no trade open{held_back}", style="dim")
     trade = pair.trade
     words = (
         f"{trade.phase}, bought on {trade.buy}, size {money(trade.size)}, entered at {bps(trade.entry_spread_bps)} bps"
         f"{f', {trade.in_doubt} orders in doubt' if trade.in_doubt else ''}, trade {trade.trade_id}"
     )
-    return Text(words, style="yellow", overflow="ellipsis", no_wrap=True)
+    line = Text(overflow="ellipsis", no_wrap=True)
+    if unhedged_ms := number_of(trade.unhedged_ms):
+        line.append(f"ONE LEG for {unhedged_ms:.0f} ms, {usd(pair.delta_usd)} USD exposed  ", style="bold red")
+    return line.append(words, style="yellow")
 
 
-def _number(figure: Figure) -> float | None:
+def number_of(figure: Figure) -> float | None:
     try:
         return None if figure is None else float(figure)
     except ValueError:
@@ -154,7 +160,7 @@ def _number(figure: Figure) -> float | None:
 
 def bps(figure: Figure) -> str:
     """Show basis points with their sign, for display only."""
-    number = _number(figure)
+    number = number_of(figure)
     return "-" if number is None else f"{number:+.2f}"
 
 
@@ -165,13 +171,13 @@ def money(figure: Figure) -> str:
 
 def usd(figure: Figure) -> str:
     """Show an amount of money to a hundredth of a cent."""
-    number = _number(figure)
+    number = number_of(figure)
     return "-" if number is None else f"{number:.4f}"
 
 
 def age_text(age_ms: Figure) -> str:
     """Show how old something is."""
-    number = _number(age_ms)
+    number = number_of(age_ms)
     if number is None or number < 0:
         return "-"
     return f"{number:.0f} ms" if number < 10_000 else f"{number / 1000:.0f} s"
