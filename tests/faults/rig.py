@@ -352,7 +352,9 @@ async def _started(
     def on_doubt(client_id: str) -> None:
         prepared = next(prepared for prepared in rig.sent if prepared.request.client_id == client_id)
         intended_ns = prepared.stamps.prepared_mono_ns
-        doubtful = Doubtful(ClientOrderId(client_id), venue, symbol, prepared.correlator, intended_ns, prepared.signed_unix_ms)
+        doubtful = Doubtful(
+            ClientOrderId(client_id), venue, symbol, prepared.correlator, intended_ns, prepared.signed_unix_ms
+        )
         resolver.resolve(doubtful)
 
     sink.on_doubt = on_doubt
