@@ -123,6 +123,7 @@ pairs:
     confirm_updates: $confirm_updates          # book updates in a row above the threshold before an entry
     confirm_ms: 0              # and for at least this long
     max_hold_s: $max_hold_s           # close after this long, whatever the spread
+    cooldown_ms: 5000          # no entries so long after a trade was given back; doubled by each further one in a row
     max_slippage_bps: 2        # how far past the seen price an order's cap may lie
     funding_bps: 0             # expected funding over the hold; negative is received
     basis_bps: 0               # Paradex quotes USD, Vest USDC: what the difference may cost

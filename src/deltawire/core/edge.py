@@ -25,6 +25,7 @@ class PairRules:
     emergency_e8: the wider, still finite cap of repairs' last resort, unwinds and forced closes.
     layers_max: entries into the pair that may be open together, each a trade of its own; every further one needs
     layer_step_e8 more edge than the one before. harder_leg_first: send the thinner side alone, the other after it.
+    cooldown_ns: pause of entries after a trade that was given back (core.cooldown); 0: none.
     """
 
     pair_id: str
@@ -46,6 +47,7 @@ class PairRules:
     layers_max: int = 1
     layer_step_e8: int = 0
     harder_leg_first: bool = False
+    cooldown_ns: int = 0
     # What follows from the above, worked out once: every frame asks for it.
     lot_e8: int = field(init=False)  # the smallest size both venues can trade; net delta under it is dust
     fees_round_trip_e8: int = field(init=False)

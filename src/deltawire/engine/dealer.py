@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deltawire.core.book import Book
+from deltawire.core.cooldown import Cooldown
 from deltawire.core.edge import PairRules
 from deltawire.core.events import InDoubt, OrderEvent
 from deltawire.core.limits import reference_price_e8
@@ -44,6 +45,7 @@ class Dealer:
     ) -> None:
         self.index, self.rules, self.venues, self.books = index, rules, venues, books
         self.open: list[Trade] = []  # oldest first
+        self.cooldown = Cooldown(rules.cooldown_ns)
         self.held = False  # nothing is sent: what is open is the journal's word, and the venues have not confirmed it
         self.ladders = Ladders(rules, venues)
         self._desk = desk
@@ -244,6 +246,15 @@ class Dealer:
                 self._sent_mono_ns.pop(client_id, None)
         del self._closed[:-CLOSED_KEPT]
         self._unpriced.append(_Unpriced(trade, now_ns))
+        pause_ns = self.cooldown.ended(trade.orders.values(), now_ns)
+        if pause_ns:
+            self._desk.log.warning(
+                "pair.cooldown",
+                pair=self.rules.pair_id,
+                trade_id=trade.trade_id,
+                pause_ms=pause_ns // 10**6,
+                failed_in_a_row=self.cooldown.failed,
+            )
         self._settle_prices(now_ns)
 
     def _reopen(self, trade: Trade) -> None:

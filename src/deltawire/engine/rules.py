@@ -74,5 +74,6 @@ def pair_rules(pair: PairConfig, config: BotConfig, legs: tuple[Instrument, Inst
         unhedged_ns_max=config.limits.unhedged_ns_max,
         layers_max=pair.layers,
         layer_step_e8=pair.layer_step_e8,
+        cooldown_ns=pair.cooldown_ns,
         harder_leg_first=pair.leg_order is LegOrder.HARDER_FIRST,
     )

@@ -118,6 +118,8 @@ class PairTrader:
         clock = self._desk.clock
         if self.suspicion:
             return Refusal("positions", self.suspicion)
+        if pause := self.dealer.cooldown.block(clock.mono_ns()):
+            return Refusal("cooldown", pause)
         for venue, leg in zip(self.venues, self.rules.legs, strict=True):
             if not venue.ready:
                 return Refusal("venue", f"{venue.name} is not ready")
