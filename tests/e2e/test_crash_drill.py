@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from tests.unit.journal import facts
 
+from deltawire.cli.drill import as_document, lines
 from deltawire.cli.drill_judge import Execution, charged_ns, duplicates, executions, lot_of, unhedged
+from deltawire.cli.drill_run import Drill
+from deltawire.cli.drill_watch import Scene
 from deltawire.journal.log import JournalLog
 
 E8 = 10**8
@@ -88,3 +91,13 @@ def test_each_sign_of_an_order_sent_twice_or_unrecorded_is_named(tmp_path: Path,
     with JournalLog(tmp_path) as log:
         log.append_all([facts.run_started(), facts.intended("c1")])
     assert duplicates(world, tmp_path) == named
+
+
+def test_the_summary_counts_the_kills_of_each_phase_and_names_those_that_were_not_met():
+    phases = ["entering", "entering", "holding", "exiting", "unwinding", "starting"]
+    done = Drill(seed=1, kills=len(phases), scenes=[Scene(phase, 0, was_open=True) for phase in phases])
+    told = lines(done)
+    assert "killed in a trade: entering 2, repairing 0, unwinding 1, holding 1, exiting 1" in told
+    assert "killed outside one: starting 1" in told
+    assert [line for line in told if "NOT MET" in line] == ["NOT MET: no kill fell into repairing"]
+    assert as_document(done)["phases_not_met"] == ["repairing"]

@@ -3,6 +3,7 @@
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from deltawire.cli import exits
 from deltawire.cli.drill_run import CrashDrill, Drill, DrillFailed
 from deltawire.cli.sim_control import Unreadable
 from deltawire.core.latency import spread_of
+
+# A drill proves something of each phase a kill fell into, and nothing of the others: they are named.
+IN_A_TRADE = ("entering", "repairing", "unwinding", "holding", "exiting")
 
 
 def drill(kills: int, seed: int, rtt_ms: float, directory: Path | None, *, as_json: bool) -> None:
@@ -40,6 +44,8 @@ def as_document(done: Drill) -> dict[str, Any]:
         "seed": done.seed,
         "kills": done.kills,
         "killed_while": dict(_phases(done)),
+        "killed_in_a_trade": _in_a_trade(done),
+        "phases_not_met": [phase for phase, count in _in_a_trade(done).items() if not count],
         "killed_with_orders_out": sum(scene.orders_out > 0 for scene in done.scenes),
         "killed_with_a_trade_open": sum(scene.was_open for scene in done.scenes),
         "orders_received": done.orders,
@@ -59,7 +65,13 @@ def lines(done: Drill) -> list[str]:
     document = as_document(done)
     return [
         f"{done.kills} kills in {done.duration_s:.0f} s, seed {done.seed}",
-        f"killed while: {', '.join(f'{phase} {count}' for phase, count in _phases(done).most_common())}",
+        f"killed in a trade: {_counted(_in_a_trade(done))}",
+        f"killed outside one: {_counted({at: n for at, n in _phases(done).items() if at not in IN_A_TRADE})}",
+        *(
+            [f"NOT MET: no kill fell into {', '.join(document['phases_not_met'])}"]
+            if document["phases_not_met"]
+            else []
+        ),
         f"with orders out: {document['killed_with_orders_out']}",
         f"with a trade open: {document['killed_with_a_trade_open']}",
         f"orders received by the venues: {done.orders}, executed: {done.executed}, round trips: {done.trades}",
@@ -70,6 +82,16 @@ def lines(done: Drill) -> list[str]:
         *(f"FOUND: {what}" for what in done.found),
         f"verdict: {'FAILED' if done.found else 'passed'}",
     ]
+
+
+def _in_a_trade(done: Drill) -> dict[str, int]:
+    """Return how many kills fell into each phase of a trade, those with none too."""
+    phases = _phases(done)
+    return {phase: phases[phase] for phase in IN_A_TRADE}
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{phase} {count}" for phase, count in counts.items()) or "none"
 
 
 def _phases(done: Drill) -> Counter[str]:
