@@ -76,6 +76,14 @@ def init(
 
 
 @app.command()
+def check(config: Config = CONFIG, *, as_json: Json = False) -> None:
+    """Look at settings, machine, venues and accounts; each line ok, warn, fail or skip, with its remedy."""
+    from deltawire.cli.check import check as work
+
+    work(config, as_json=as_json)
+
+
+@app.command()
 def run(
     config: Config = CONFIG,
     *,

@@ -241,9 +241,13 @@ def venues_of(
 ) -> list[Venue]:
     """Make the adapters of both venues. Mode paper: their public side, and orders filled here. All else is the same."""
     if config.is_paper:
-        markets: list[PublicMarket] = [_paradex_public(config, clock, log, rng), _vest_public(config, clock, log, rng)]
-        return [_paper(market, config, clock, log, rng) for market in markets]
+        return [_paper(market, config, clock, log, rng) for market in markets_of(config, clock, log, rng)]
     return [_paradex(config, secrets, clock, log, rng), _vest(config, secrets, clock, log, rng)]
+
+
+def markets_of(config: BotConfig, clock: SystemClock, log: BufferedLog, rng: random.Random) -> list[PublicMarket]:
+    """Make the public side of both venues: no account, no key, no private call."""
+    return [_paradex_public(config, clock, log, rng), _vest_public(config, clock, log, rng)]
 
 
 def _paper(

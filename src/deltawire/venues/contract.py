@@ -378,3 +378,15 @@ class KeepsBooks(Protocol):
 
     async def money(self, since_unix_ns: int) -> Money:
         """Read the account's cash and all that moved it since then. Raises as Venue.look_up does."""
+
+
+@runtime_checkable
+class TellsAccount(Protocol):
+    """A venue that can show how its account is set up. For people, once it is started."""
+
+    @property
+    def key_kind(self) -> str:
+        """Return main (it may withdraw), subkey (trades only), primary (the venue has no lesser), or "": untold."""
+
+    async def leverages(self) -> dict[str, int]:
+        """Read the leverage set for each market, as far as the venue tells. Raises as look_up does."""

@@ -1,6 +1,6 @@
 """What paper trading needs of a venue: its public side, and how it executes an order. The port of this package."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from deltawire.core.book import Book
 from deltawire.core.types import Instrument
@@ -26,3 +26,10 @@ class PublicMarket(Protocol):
         """Make one small public call on a kept-alive connection; how long it takes is the round trip."""
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class TellsTime(Protocol):
+    """A market that can be asked for the venue's time."""
+
+    async def venue_unix_ms(self) -> int: ...

@@ -61,6 +61,12 @@ class Reads:
         account = rest.read_account(await self.call(rest.account))
         return BalanceReport(account.account_value_e8, account.free_collateral_e8)
 
+    async def leverages(self, symbols: tuple[str, ...]) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for symbol in symbols:
+            found |= rest.read_leverages(await self.call(partial(rest.account_margin, market=symbol)))
+        return found
+
     async def account_info(self, account_address: str) -> rest.AccountInfo | None:
         """Return fees and main key of the account; its rates are those of the token's class."""
         infos = rest.read_account_info(await self.call(rest.account_info))

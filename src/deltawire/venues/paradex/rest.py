@@ -87,6 +87,10 @@ def account_info(token: Secret) -> HttpRequest:
     return _private("GET", "/account/info", token)
 
 
+def account_margin(token: Secret, market: str) -> HttpRequest:
+    return _private("GET", "/account/margin" + _query(market=market), token)
+
+
 def balance(token: Secret) -> HttpRequest:
     return _private("GET", "/balance", token)
 
@@ -233,6 +237,15 @@ class _AccountInfoJson(msgspec.Struct):
     public_key: str = ""
 
 
+class _MarginJson(msgspec.Struct):
+    market: str = ""
+    leverage: int = 0
+
+
+class _MarginsJson(msgspec.Struct):
+    configs: list[_MarginJson] = []
+
+
 class _BalanceJson(msgspec.Struct):
     token: str
     size: str
@@ -329,6 +342,11 @@ def read_account_info(body: bytes) -> list[AccountInfo]:
         )
         for raw in infos
     ]
+
+
+def read_leverages(body: bytes) -> dict[str, int]:
+    """Return the leverage set for each market."""
+    return {raw.market: raw.leverage for raw in _decode(body, _MarginsJson).configs}
 
 
 def read_balances(body: bytes) -> list[Balance]:

@@ -75,6 +75,7 @@ class ParadexVenue(NumberedOrders):
         self._tokens: TokenKeeper | None = None
         self._desk: orders.OrderDesk | None = None
         self._reads: Reads | None = None
+        self.key_kind = ""  # once started: main or subkey, "" where the venue does not tell
         self.calls: OrderCalls | None = None  # what the contract does not ask for; None before start
 
     @property
@@ -139,7 +140,10 @@ class ParadexVenue(NumberedOrders):
         )
         self.calls = OrderCalls(self._desk, self._reads, self._sign_modify, budgets=self._budgets, clock=self.clock)
         info = await self._reads.account_info(self._signer.account_address)
-        if info is not None and info.public_key and int(info.public_key, 16) == self._signer.public_key:
+        if info is not None and info.public_key:
+            is_main = int(info.public_key, 16) == self._signer.public_key
+            self.key_kind = "main" if is_main else "subkey"
+        if self.key_kind == "main":
             self._log.warning("paradex.main_key", advice="it can withdraw; register a subkey and trade with that")
         await self._market.read_rules(info.fee_taker_e8 if info else None)
         self._log.info("paradex.rules_read", chain_id=config.chain_id, symbols=list(settings.symbols))
@@ -212,6 +216,10 @@ class ParadexVenue(NumberedOrders):
 
     async def money(self, since_unix_ns: int) -> Money:
         return await books.money(self._read().call, self._settings.symbols, since_unix_ns)
+
+    async def leverages(self) -> dict[str, int]:
+        """Read the leverage set for each market traded."""
+        return await self._read().leverages(self._settings.symbols)
 
     async def close(self) -> None:
         """End every task and connection. Cancel-on-disconnect is switched off first if nothing of ours rests."""

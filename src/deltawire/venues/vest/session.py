@@ -154,6 +154,16 @@ class VestVenue:
         with refusals():
             return await books.money(self._account, since_unix_ns)
 
+    @property
+    def key_kind(self) -> str:
+        return "primary"  # registers the trading key of each run; the venue has no lesser one for that
+
+    async def leverages(self) -> dict[str, int]:
+        """Read the leverage set for each market; one that was never set is left out."""
+        with refusals():
+            account = await self._account.read()
+        return {found.symbol: found.value for found in account.leverages}
+
     async def close(self) -> None:
         """End everything; harmless when repeated or when start had failed half way."""
         self._started = False
