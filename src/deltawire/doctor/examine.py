@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deltawire.config.model import BotConfig, PairConfig
+from deltawire.config.model import VENUES, BotConfig, PairConfig
 from deltawire.config.secrets import BotSecrets
 from deltawire.core.book import Book
 from deltawire.core.money import format_e8
@@ -24,10 +24,10 @@ from deltawire.doctor.reach import (
     system_resolve,
     tell_clock,
 )
-from deltawire.engine.assembly import markets_of, venues_of
+from deltawire.engine.assembly import markets_of, venue_makers
 from deltawire.engine.clock import SystemClock
 from deltawire.observe.log import BufferedLog
-from deltawire.venues.paper.market import PublicMarket, TellsTime
+from deltawire.venues.paper.market import PublicMarket, AnswersTime
 
 BOOK_WITHIN_S = 10.0
 DATE_WITHIN_MS = 600  # half a second of the header, and the way
@@ -51,15 +51,20 @@ async def examine(
     log: BufferedLog,
     resolve: Resolve = system_resolve,
     free: Callable[[Path], int] = disk_free,
+    book_within_s: float = BOOK_WITHIN_S,
 ) -> None:
     """Fill the sheet. secrets: None where there are none, which the sheet says already, or the mode needs none."""
-    check_settings(config, sheet)
+    is_usable = check_settings(config, sheet)
     if secrets is not None and not config.is_paper:
         check_consent(config, secrets.paradex_account, secrets.vest_primary_address, sheet)
     pid = check_machine(config, sheet, free)
+    if not is_usable:
+        for name in VENUES:
+            sheet.skip(name, "market_data", "without a certificate authority nothing can be asked")
+        return
     rng = random.Random()  # noqa: S311 - for the jitter of reconnects
     markets = markets_of(config, clock, log, rng)
-    found = [await _check_public(market, config, sheet, clock, resolve) for market in markets]
+    found = [await _check_public(market, config, sheet, clock, resolve, book_within_s) for market in markets]
     by_venue = {market.name: public for market, public in zip(markets, found, strict=True)}
     for pair in config.pairs:
         _check_pair(pair, config, by_venue, sheet)
@@ -71,23 +76,27 @@ async def examine(
         for name in by_venue:
             sheet.skip(name, "account", why)
         return
-    try:
-        venues = venues_of(config, secrets, clock, log, rng)
-    except ValueError as e:  # a key that is not the address's
-        sheet.fail(SETTINGS, "keys", str(e), "copy account and key again, both of the same wallet")
-        return
-    for venue in venues:
-        public = by_venue[venue.name]
-        if public.instruments:
-            prices_e8 = {symbol: book.mid_e8() for symbol, book in public.books.items()}
-            await check_account(venue, config, prices_e8, sheet)
-        else:
-            sheet.skip(venue.name, "account", "the venue's public side does not answer")
-            await venue.close()
+    for name, make in venue_makers(config, secrets, clock, log, rng).items():
+        public = by_venue[name]
+        if not public.instruments:
+            sheet.skip(name, "account", "the venue's public side does not answer")
+            continue
+        try:
+            venue = make()
+        except ValueError as e:
+            sheet.fail(SETTINGS, "keys", str(e), "copy account and key again, both of the same wallet")
+            continue
+        prices_e8 = {symbol: book.mid_e8() for symbol, book in public.books.items()}
+        await check_account(venue, config, prices_e8, sheet)
 
 
 async def _check_public(
-    market: PublicMarket, config: BotConfig, sheet: Sheet, clock: SystemClock, resolve: Resolve
+    market: PublicMarket,
+    config: BotConfig,
+    sheet: Sheet,
+    clock: SystemClock,
+    resolve: Resolve,
+    book_within_s: float,
 ) -> Found:
     """Look at all of a venue that needs no account."""
     place, symbols = _place(market, config), [pair.legs[market.name] for pair in config.pairs]
@@ -99,7 +108,7 @@ async def _check_public(
             await check_round_trip(place, sheet, market.ping)
             await _check_clock(market, place, sheet, clock)
             sheet.wait(f"{market.name}: reading markets and books")
-            ear = _Books()
+            ear = _Books(book_within_s)
             await market.start(ear)
         except FAILURES as e:
             remedy = f"look at the URLs and markets of {market.name} in the config, and at the venue's status page"
@@ -115,8 +124,8 @@ async def _check_public(
 class _Books(Deaf):
     """Hears of books."""
 
-    def __init__(self) -> None:
-        self._told = asyncio.Event()
+    def __init__(self, within_s: float) -> None:
+        self.within_s, self._told = within_s, asyncio.Event()
 
     def on_book(self, book: Book, received_mono_ns: int) -> None:
         del book, received_mono_ns
@@ -125,7 +134,7 @@ class _Books(Deaf):
     async def until_two_sided(self, book: Book) -> bool:
         """Wait for both sides of a book; False when they do not come."""
         try:
-            async with asyncio.timeout(BOOK_WITHIN_S):
+            async with asyncio.timeout(self.within_s):
                 while not book.two_sided:
                     self._told.clear()
                     await self._told.wait()
@@ -155,7 +164,7 @@ async def _check_market(market: PublicMarket, symbol: str, ear: _Books, found: F
     else:
         why = book.why_invalid or "a side is empty"
         remedy = "is the market shut? See the venue's status page; without a book nothing is traded"
-        sheet.fail(market.name, "book", f"{symbol}: no book within {BOOK_WITHIN_S:g} s ({why})", remedy)
+        sheet.fail(market.name, "book", f"{symbol}: no book within {ear.within_s:g} s ({why})", remedy)
 
 
 def _copy(book: Book) -> Book:
@@ -166,7 +175,7 @@ def _copy(book: Book) -> Book:
 
 
 async def _check_clock(market: PublicMarket, place: Place, sheet: Sheet, clock: SystemClock) -> None:
-    if isinstance(market, TellsTime):
+    if isinstance(market, AnswersTime):
         before_ms = clock.unix_ns() // MS_NS
         venue_ms = await market.venue_unix_ms()
         after_ms = clock.unix_ns() // MS_NS

@@ -26,8 +26,12 @@ def disk_free(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def check_settings(config: BotConfig, sheet: Sheet) -> None:
-    """Look at what was read from the file, as far as it can be judged without the venues."""
+def check_settings(config: BotConfig, sheet: Sheet) -> bool:
+    """Look at what was read from the file, as far as it can be judged without the venues.
+
+    False when no connection can be made with it.
+    """
+    is_usable = True
     simulated = ", venues simulated on this machine" if config.is_simulated else ""
     sheet.ok(SETTINGS, "config", f"mode {config.mode.value}, {len(config.pairs)} pair(s){simulated}")
     for venue, ca_file in (("paradex", config.venues.paradex.ca_file), ("vest", config.venues.vest.ca_file)):
@@ -38,6 +42,7 @@ def check_settings(config: BotConfig, sheet: Sheet) -> None:
             ends = _ca_ends(ca_file)
         except (ValueError, OSError) as e:
             sheet.fail(SETTINGS, "ca_file", f"{venue}: {e}", f"name a PEM certificate in venues.{venue}.ca_file")
+            is_usable = False
             continue
         days = (ends - datetime.now(UTC)).days
         told = f"{venue}: {ca_file}, valid until {ends:%Y-%m-%d}"
@@ -65,6 +70,7 @@ def check_settings(config: BotConfig, sheet: Sheet) -> None:
             )
         else:
             sheet.ok(SETTINGS, "entry_edge", f"pair {pair.id}: {pair.entry_edge_e8 / 1e4:g} bps net of all costs")
+    return is_usable
 
 
 def check_consent(config: BotConfig, paradex_account: str, vest_address: str, sheet: Sheet) -> None:
@@ -81,13 +87,15 @@ def check_consent(config: BotConfig, paradex_account: str, vest_address: str, sh
 def check_machine(config: BotConfig, sheet: Sheet, free: Callable[[Path], int] = disk_free) -> int | None:
     """Look at folders, disk and journal. Returns the process id of a bot that runs on this journal."""
     folder = config.journal.dir
-    there = next(path for path in (folder, *folder.parents) if path.is_dir())
+    there = next(path for path in (folder, *folder.parents) if path.exists())
     _check_disk(there, sheet, free)
     try:
         with tempfile.TemporaryFile(dir=there):
             sheet.ok(MACHINE, "journal", f"{folder} can be written")
     except OSError as e:
-        sheet.fail(MACHINE, "journal", f"{folder} cannot be written: {e.strerror}", "mend its owner and mode")
+        remedy = "mend owner and mode, or name another folder in journal.dir"
+        sheet.fail(MACHINE, "journal", f"{folder} cannot be written: {e.strerror}", remedy)
+        return None
     _check_files(sheet)
     pid = writer_pid(folder)
     if pid is not None:

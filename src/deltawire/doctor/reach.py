@@ -101,15 +101,17 @@ def _days_left(certificate: object) -> int | None:
     return (datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) - datetime.now(UTC)).days
 
 
-async def check_round_trip(place: Place, sheet: Sheet, ping: Callable[[], Awaitable[None]]) -> None:
+async def check_round_trip(
+    place: Place, sheet: Sheet, ping: Callable[[], Awaitable[None]], now_s: Callable[[], float] = time.perf_counter
+) -> None:
     """Time small public calls on a kept-alive connection. Raises what ping raises."""
     sheet.wait(f"{place.venue}: timing round trips")
     await ping()  # opens the connection
     took_ms: list[float] = []
     for _ in range(PINGS):
-        began_s = time.perf_counter()
+        began_s = now_s()
         await ping()
-        took_ms.append((time.perf_counter() - began_s) * 1e3)
+        took_ms.append((now_s() - began_s) * 1e3)
     median_ms, slowest_ms = sorted(took_ms)[len(took_ms) // 2], max(took_ms)
     told = f"median {median_ms:.1f} ms, slowest {slowest_ms:.1f} ms of {PINGS}"
     if median_ms > RTT_WARN_MS:

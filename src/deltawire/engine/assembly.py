@@ -7,6 +7,7 @@ import random
 import secrets as entropy
 import signal
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -39,6 +40,7 @@ from deltawire.venues.paradex.http import origin_of
 from deltawire.venues.paradex.public import ParadexPublic
 from deltawire.venues.paradex.session import ParadexVenue
 from deltawire.venues.paradex.settings import ParadexSettings
+from deltawire.venues.vest.account import primary_signer
 from deltawire.venues.vest.public import VestPublic
 from deltawire.venues.vest.reads import PublicReads, split_rest_url
 from deltawire.venues.vest.session import VestVenue
@@ -240,9 +242,22 @@ def venues_of(
     config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: BufferedLog, rng: random.Random
 ) -> list[Venue]:
     """Make the adapters of both venues. Mode paper: their public side, and orders filled here. All else is the same."""
+    return [make() for make in venue_makers(config, secrets, clock, log, rng).values()]
+
+
+def venue_makers(
+    config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: BufferedLog, rng: random.Random
+) -> dict[str, Callable[[], Venue]]:
+    """Return what makes each adapter, by venue; a maker raises ValueError for a key that is not the address's."""
     if config.is_paper:
-        return [_paper(market, config, clock, log, rng) for market in markets_of(config, clock, log, rng)]
-    return [_paradex(config, secrets, clock, log, rng), _vest(config, secrets, clock, log, rng)]
+        return {
+            "paradex": lambda: _paper(_paradex_public(config, clock, log, rng), config, clock, log, rng),
+            "vest": lambda: _paper(_vest_public(config, clock, log, rng), config, clock, log, rng),
+        }
+    return {
+        "paradex": lambda: _paradex(config, secrets, clock, log, rng),
+        "vest": lambda: _vest(config, secrets, clock, log, rng),
+    }
 
 
 def markets_of(config: BotConfig, clock: SystemClock, log: BufferedLog, rng: random.Random) -> list[PublicMarket]:
@@ -311,6 +326,7 @@ def _vest(
     config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: BufferedLog, rng: random.Random
 ) -> VestVenue:
     settings = vest_settings(config, secrets)
+    primary_signer(settings)  # a wrong key is told before anything is opened
     network = _network(config.venues.vest.ca_file, clock, rng)
     origin, _ = split_rest_url(settings.rest_url)
     return VestVenue(settings, network=network, client=network.rest(origin), clock=clock, log=log, rng=rng)

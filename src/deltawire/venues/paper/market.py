@@ -29,7 +29,7 @@ class PublicMarket(Protocol):
 
 
 @runtime_checkable
-class TellsTime(Protocol):
+class AnswersTime(Protocol):
     """A market that can be asked for the venue's time."""
 
     async def venue_unix_ms(self) -> int: ...

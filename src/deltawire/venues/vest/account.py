@@ -46,9 +46,7 @@ class Account(PublicReads):
     ) -> None:
         """Raise ValueError when the primary key does not belong to the primary address."""
         super().__init__(settings, client, clock=clock, log=log)
-        self._primary = Signer(settings.primary_private_key)
-        if self._primary.address.lower() != settings.primary_address.lower():
-            raise ValueError(f"the primary private key is not that of {settings.primary_address}")
+        self._primary = primary_signer(settings)
         self.signer = Signer(new_signing_key(random_bytes))
         self.registration_expiry_unix_ms = 0
         self._listen_key: Secret | None = None
@@ -196,6 +194,14 @@ class Account(PublicReads):
     def _on_refused_call(self, request: RestRequest, error: VenueError) -> None:
         if "X-API-KEY" in request.headers and needs_registration(error):
             self.on_unauthorized()
+
+
+def primary_signer(settings: VestSettings) -> Signer:
+    """Raise ValueError when the primary key does not belong to the primary address."""
+    primary = Signer(settings.primary_private_key)
+    if primary.address.lower() != settings.primary_address.lower():
+        raise ValueError(f"the primary private key is not that of {settings.primary_address}")
+    return primary
 
 
 def needs_registration(error: VenueError) -> bool:
