@@ -27,7 +27,7 @@ from deltawire.doctor.reach import (
 from deltawire.engine.assembly import markets_of, venue_makers
 from deltawire.engine.clock import SystemClock
 from deltawire.observe.log import BufferedLog
-from deltawire.venues.paper.market import PublicMarket, AnswersTime
+from deltawire.venues.paper.market import AnswersTime, PublicMarket
 
 BOOK_WITHIN_S = 10.0
 DATE_WITHIN_MS = 600  # half a second of the header, and the way
