@@ -40,7 +40,7 @@ EVENTS: dict[str, tuple[str, str, str]] = {
     "journal.unwritable": (CRITICAL, "the journal cannot be written", "disk-full"),
     "log.secret_masked": (CRITICAL, "a secret was about to be logged", "keys-leaked"),
     "paradex.main_key": (WARNING, "a main key is in use", "keys-leaked"),
-    "paradex.clock": (WARNING, "the clock is off", "clock-off"),
+    "venue.clock": (WARNING, "the clock is off", "clock-off"),
     "guardian.bot_is_silent": (CRITICAL, "the guardian hears nothing from the bot", "bot-dead"),
     "guardian.bot_is_back": (GOOD, "the guardian hears the bot again", ""),
     "guardian.acts": (CRITICAL, "the guardian closes both legs", "guardian-fired"),

@@ -47,7 +47,7 @@ def test_what_was_handled_wakes_nobody(name: str):
 
 
 @pytest.mark.parametrize(
-    ("name", "level"), [("guardian.done", CRITICAL), ("bot.disarmed", WARNING), ("paradex.clock", WARNING)]
+    ("name", "level"), [("guardian.done", CRITICAL), ("bot.disarmed", WARNING), ("venue.clock", WARNING)]
 )
 def test_some_warnings_are_told(name: str, level: str):
     alarm = alarm_of({"event": name, "level": "warning"})
@@ -56,7 +56,7 @@ def test_some_warnings_are_told(name: str, level: str):
 
 
 def test_a_clock_that_is_well_is_not_told():
-    assert alarm_of({"event": "paradex.clock", "level": "info", "offset_ms": 2}) is None
+    assert alarm_of({"event": "venue.clock", "level": "info", "offset_ms": 2}) is None
 
 
 def test_a_kill_is_told_and_other_commands_are_not():
