@@ -27,7 +27,7 @@ SAID = {
 def tell(command: str, config_path: Path, socket: Path | None, *, as_json: bool) -> None:
     """Ask the bot of this config (or at this socket), and print what it said."""
     with exits.wrong_settings_told():
-        path = socket or load_config(config_path).control.socket
+        path = socket or load_config(config_path, connects=False).control.socket
     try:
         reply = ask(path, command)
     except NotRunning as e:

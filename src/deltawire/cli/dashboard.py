@@ -32,7 +32,7 @@ def dashboard(options: DashboardOptions) -> None:
     socket_path = options.socket
     if options.journal is None and socket_path is None:
         with exits.wrong_settings_told():
-            socket_path = load_config(options.config).control.socket
+            socket_path = load_config(options.config, connects=False).control.socket
     place = journal_place(options.config, options.journal, must_exist=options.journal is not None)
     try:
         listening = listen(options.host, options.port)

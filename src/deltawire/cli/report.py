@@ -41,7 +41,7 @@ def journal_place(
     """Return where to read: what is named, or the config's. A folder named alone is read with its own SQLite tables."""
     if journal is None:
         with exits.wrong_settings_told():
-            settings = load_config(config).journal
+            settings = load_config(config, connects=False).journal
         journal, url = settings.dir, settings.url if url is None else url
     if must_exist and not journal.is_dir():
         exits.leave(f"there is no journal in {journal}; name its folder with --journal", exits.MISUSED)

@@ -6,6 +6,7 @@ Without --live it asks no venue: agreement is then what the bot's last compariso
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import orjson
 import typer
 
@@ -15,6 +16,7 @@ from deltawire.config import load_config, load_secrets
 from deltawire.config.secrets import NO_SECRETS
 from deltawire.core.money import format_e8
 from deltawire.journal.log import writer_pid
+from deltawire.journal.records import MoneyRow
 from deltawire.journal.segments import JournalError
 from deltawire.journal.statement import Account, Statement, VenueAnswer, build_statement
 
@@ -45,7 +47,7 @@ def _ask(config: Path, place: JournalPlace, statement: Statement) -> dict[str, V
         secrets = NO_SECRETS if settings.is_paper else load_secrets(config.absolute().parent / ".env")
     from deltawire.cli.verify_live import ask_venues  # noqa: PLC0415 - the engine is loaded only for this
 
-    return ask_venues(settings, secrets, statement)
+    return ask_venues(settings, secrets, statement, place.folder)
 
 
 def as_document(statement: Statement) -> dict[str, object]:
@@ -62,7 +64,12 @@ def as_document(statement: Statement) -> dict[str, object]:
         "compared_unix_ns": statement.compared_unix_ns,
         "venues": {venue: account.to_json() for venue, account in statement.accounts.items()},
         "answers": {venue: _answer_json(answer) for venue, answer in statement.answers.items()},
-        "differences": [{"item": d.item, "journal": d.journal, "venue": d.venue} for d in statement.differences],
+        "money": {venue: _money_json(row) for venue, row in statement.money.items()},
+        "reconciled_unix_ns": statement.reconciled_unix_ns,
+        "differences": [
+            {"kind": d.kind, "item": d.item, "journal": d.journal, "venue": d.venue, "answer": d.answer}
+            for d in statement.differences
+        ],
         "violations": [{"seq": v.seq, "rule": v.rule, "text": v.text} for v in statement.violations],
         "notes": list(report.notes),
     }
@@ -79,12 +86,23 @@ def _answer_json(answer: VenueAnswer) -> dict[str, object]:
     }
 
 
+def _money_json(row: MoneyRow) -> dict[str, object]:
+    amounts = {
+        name.replace("_e8", "_usd"): format_e8(value)
+        for name, value in msgspec.structs.asdict(row).items()
+        if name.endswith("_e8")
+    }
+    return amounts | {"fills": row.fills, "opening_unix_ns": row.opening_unix_ns}
+
+
 def lines(statement: Statement) -> list[str]:
     """Return the statement for a person."""
     report = statement.report
     told = [f"journal: {statement.records} records, last run {report.run_id or 'none'} ({report.status})"]
     for venue, account in statement.accounts.items():
         told += _account_lines(venue, account, statement.answers.get(venue))
+        if venue in statement.money:
+            told.append(_balance_line(statement.money[venue]))
     told += [f"note: {note}" for note in report.notes]
     broken = f"{len(statement.violations)} violations" if statement.violations else "kept"
     told.append(f"invariants I1, I3, I4, I5, I6: {broken}")
@@ -105,6 +123,24 @@ def _account_lines(venue: str, account: Account, answer: VenueAnswer | None) -> 
         balance = f"equity {format_e8(answer.equity_e8)}, free {format_e8(answer.free_e8)} USD"
         told.append(f"{venue} says: {balance}; {len(answer.orders)} orders asked for one by one")
     return told
+
+
+def _balance_line(row: MoneyRow) -> str:
+    """Say how the balance came about since the run opened the account."""
+    parts = [f"opening {format_e8(row.opening_e8)}", _signed("PnL", row.pnl_e8), _signed("fees", -row.fees_e8)]
+    parts.append(_signed("funding", row.funding_e8))
+    if row.others_e8:
+        parts.append(_signed("fills not ours", row.others_e8))
+    if row.moved_e8:
+        parts.append(_signed("deposits less withdrawals", row.moved_e8))
+    if row.unexplained_e8:
+        parts.append(_signed("unexplained", row.unexplained_e8))
+    end = f"balance {format_e8(row.cash_e8)} USD (rounding may leave {format_e8(row.tolerance_e8)})"
+    return f"{row.venue}: {' '.join(parts)} = {end}"
+
+
+def _signed(name: str, value_e8: int) -> str:
+    return f"{'-' if value_e8 < 0 else '+'} {name} {format_e8(abs(value_e8))}"
 
 
 def _when(statement: Statement) -> str:

@@ -8,43 +8,53 @@ import asyncio
 import random
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from deltawire.config.model import BotConfig
 from deltawire.config.secrets import BotSecrets
 from deltawire.core.book import Book
 from deltawire.core.events import OrderEvent
+from deltawire.core.money import format_e8
 from deltawire.core.types import ClientOrderId
+from deltawire.engine.account_side import AccountSide
 from deltawire.engine.assembly import venues_of
 from deltawire.engine.clock import SystemClock
 from deltawire.engine.ids import is_ours
+from deltawire.engine.recovery import Recovered, read_back
+from deltawire.engine.tally import Tally
 from deltawire.journal.read import OrderRow
-from deltawire.journal.statement import OrderAnswer, Statement, VenueAnswer
+from deltawire.journal.records import MoneyRow
+from deltawire.journal.segments import read
+from deltawire.journal.statement import Difference, OrderAnswer, Statement, VenueAnswer
 from deltawire.net import loop as net_loop
 from deltawire.observe.log import BufferedLog, Level, Output, human_line
-from deltawire.venues.contract import Refused, Venue
+from deltawire.venues.contract import KeepsBooks, Payment, Refused, Venue
 
 SETTLE_S = 5.0  # Vest shows a position up to half a second after its fill; a difference is believed after this long
 _POLL_S = 0.5
 _FAILURES = (OSError, TimeoutError, ValueError, Refused)
 
 
-def ask_venues(config: BotConfig, secrets: BotSecrets, statement: Statement) -> dict[str, VenueAnswer]:
-    """Ask every venue of the config, all at once."""
-    return net_loop.run(_ask_all(config, secrets, statement))
+def ask_venues(config: BotConfig, secrets: BotSecrets, statement: Statement, folder: Path) -> dict[str, VenueAnswer]:
+    """Ask every venue of the config, all at once. folder: of the journal."""
+    recovered = read_back((record for _, record in read(folder)), 0)
+    return net_loop.run(_ask_all(config, secrets, statement, recovered))
 
 
-async def _ask_all(config: BotConfig, secrets: BotSecrets, statement: Statement) -> dict[str, VenueAnswer]:
+async def _ask_all(
+    config: BotConfig, secrets: BotSecrets, statement: Statement, recovered: Recovered
+) -> dict[str, VenueAnswer]:
     clock = SystemClock()
     with BufferedLog(clock, [Output(sys.stderr.buffer, human_line, Level.ERROR)]) as log:
         log.hide(secrets.paradex_private_key)
         log.hide(secrets.vest_primary_private_key)
         log.start()
         venues = venues_of(config, secrets, clock, log, random.Random())  # noqa: S311 - for the jitter of reconnects
-        answers = await asyncio.gather(*(ask_venue(venue, statement) for venue in venues))
+        answers = await asyncio.gather(*(ask_venue(venue, statement, recovered) for venue in venues))
         return {venue.name: answer for venue, answer in zip(venues, answers, strict=True)}
 
 
-async def ask_venue(venue: Venue, statement: Statement) -> VenueAnswer:
+async def ask_venue(venue: Venue, statement: Statement, recovered: Recovered) -> VenueAnswer:
     """Start one adapter, read what it says of the account, and close it."""
     account = statement.accounts.get(venue.name)
     expected = account.positions if account is not None else {}
@@ -55,11 +65,13 @@ async def ask_venue(venue: Venue, statement: Statement) -> VenueAnswer:
         resting = [order.client_id for order in await venue.open_orders() if is_ours(order.client_id)]
         asked = statement.to_look_up.get(venue.name, ())
         orders = [await _look_up(venue, order) for order in asked]
+        money, found = await _money(venue, statement, recovered)
     except _FAILURES as e:
         return VenueAnswer(failure=f"{type(e).__name__}: {e}")
     finally:
         await venue.close()
-    return VenueAnswer(positions, tuple(resting), balance.equity_e8, balance.free_e8, tuple(orders))
+    equity_e8, free_e8 = balance.equity_e8, balance.free_e8
+    return VenueAnswer(positions, tuple(resting), equity_e8, free_e8, tuple(orders), money, tuple(found))
 
 
 async def _positions(venue: Venue, expected: Mapping[str, int]) -> dict[str, int]:
@@ -70,6 +82,38 @@ async def _positions(venue: Venue, expected: Mapping[str, int]) -> dict[str, int
         if agrees or asyncio.get_running_loop().time() > deadline_s:
             return held
         await asyncio.sleep(_POLL_S)
+
+
+async def _money(venue: Venue, statement: Statement, recovered: Recovered) -> tuple[MoneyRow | None, list[Difference]]:
+    """Compare fills, fees, funding and balance since the last run opened the account."""
+    row = statement.money.get(venue.name)
+    if row is None or not isinstance(venue, KeepsBooks):
+        return None, []
+    tally = Tally()
+    intents = [(intent, trade) for trade in recovered.trades.values() for intent in trade.intents]
+    for intent, trade in intents:
+        if intent.venue == venue.name and intent.unix_ns >= row.opening_unix_ns:
+            tally.take_over(intent, trade.news.get(intent.client_id, []))
+    unrecorded: list[Difference] = []
+
+    def on_payment(name: str, payment: Payment, _client_id: str) -> None:
+        told = format_e8(payment.payment_e8)
+        unrecorded.append(Difference(f"{name} payment {payment.payment_id}", "not on record", told, "funding"))
+
+    side = AccountSide(
+        venue=venue.name,
+        tally=tally,
+        instruments={symbol: venue.instrument(symbol) for symbol in statement.accounts[venue.name].positions},
+        known_payments=dict(recovered.payments.get(venue.name, {})),
+        on_payment=on_payment,
+        since_unix_ns=row.opening_unix_ns,
+        is_open=True,
+        opening_unix_ns=row.opening_unix_ns,
+        opening_e8=row.opening_e8,
+    )
+    now_row, items = side.take(await venue.money(row.opening_unix_ns), row.opening_unix_ns)
+    differing = [Difference(f"{i.venue} {i.item}", i.journal, i.told, i.kind) for i in items]
+    return now_row, unrecorded + differing
 
 
 async def _look_up(venue: Venue, order: OrderRow) -> OrderAnswer:

@@ -181,7 +181,7 @@ def _path(value: Any, info: ValidationInfo) -> Path:
 
 def _existing(value: Any, info: ValidationInfo) -> Path:
     path = _path(value, info)
-    if not path.is_file():
+    if (info.context or {}).get("connects", True) and not path.is_file():
         raise refusal(
             f"there is no file {path}", "name a PEM file with the venue's certificate authority, or drop the key"
         )

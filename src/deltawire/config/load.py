@@ -25,15 +25,19 @@ _PLAIN = {
 }
 
 
-def load_config(path: Path) -> BotConfig:
-    """Read and check the settings. Relative paths in them start at the file's folder. Raises ConfigError."""
-    return check_model(read_source(path), BotConfig, "`deltawire init`")
+def load_config(path: Path, *, connects: bool = True) -> BotConfig:
+    """Read and check the settings. Relative paths in them start at the file's folder. Raises ConfigError.
+
+    connects: False for who only reads what is on this machine: certificates need not be there then.
+    """
+    return check_model(read_source(path), BotConfig, "`deltawire init`", connects=connects)
 
 
-def check_model(source: Source, model: type[M], example: str) -> M:
+def check_model(source: Source, model: type[M], example: str, *, connects: bool = True) -> M:
     """Make the model from what was read. example: where a person sees the right form. Raises ConfigError."""
+    context = {"folder": source.path.absolute().parent, "connects": connects}
     try:
-        return model.model_validate(source.values, context={"folder": source.path.absolute().parent})
+        return model.model_validate(source.values, context=context)
     except ValidationError as e:
         raise ConfigError(_problems(source, e, model, example)) from None  # pydantic's own text repeats the values
 

@@ -49,9 +49,12 @@ def dotted(loc: Loc) -> str:
     return "".join(parts).removeprefix(".")
 
 
-def read_source(path: Path, harmless: frozenset[str] = frozenset()) -> Source:
+def read_source(
+    path: Path, harmless: frozenset[str] = frozenset(), maker: str = "make one with `deltawire init`"
+) -> Source:
     """Read the file, or raise ConfigError naming every duplicate, tag, anchor and secret in it.
 
+    maker: how a person gets a file of this kind.
     harmless: keys whose name looks like a secret's and which are none, such as the `seed` of a simulation.
     """
     source = Source(path)
@@ -59,7 +62,7 @@ def read_source(path: Path, harmless: frozenset[str] = frozenset()) -> Source:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(
-            [source.problem((), "there is no such file", "make one with `deltawire init`, or name yours with --config")]
+            [source.problem((), "there is no such file", f"{maker}, or name yours with --config")]
         ) from None
     except (OSError, UnicodeDecodeError) as e:
         raise ConfigError([source.problem((), f"cannot be read ({e})", "give a readable UTF-8 text file")]) from e
@@ -71,7 +74,7 @@ def read_source(path: Path, harmless: frozenset[str] = frozenset()) -> Source:
     if isinstance(root, yaml.MappingNode):
         source.values = _Reader(source, problems, harmless).mapping(root, ())
     else:
-        problems.append(source.problem((), "is not a list of `key: value` lines", "start from `deltawire init`"))
+        problems.append(source.problem((), "is not a list of `key: value` lines", maker))
     if problems:
         raise ConfigError(problems)
     return source

@@ -36,7 +36,7 @@ from deltawire.engine.timing import Timing
 from deltawire.engine.trader import PairTrader
 from deltawire.engine.unsent import find_sent
 from deltawire.engine.watch import Watcher
-from deltawire.journal.log import JournalLog
+from deltawire.journal.log import JournalLog, JournalUnwritable
 from deltawire.journal.records import Armed, RunEnded, TradeClosed, instrument_loaded
 from deltawire.venues.contract import MARKET_DATA, Clock, EventLog, PreparedOrder, Venue
 
@@ -249,10 +249,12 @@ class Bot:
         )
         await asyncio.gather(*(venue.close() for venue in self.venues.values()))
         self.presigner.close()
-        await self.recorder.close()
+        kept = await self._close_journal()
         self._log.info("bot.stopped", flat=flat, agree=agree)
+        if not (flat and agree and kept):
+            self._log.error("bot.unclean_end", flat=flat, agree=agree, journal_kept=kept, remedy=_UNCLEAN_REMEDY)
         self.state = "stopped"
-        return flat and agree
+        return flat and agree and kept
 
     @property
     def has_inherited(self) -> bool:
@@ -269,7 +271,18 @@ class Bot:
         await self.resolver.close()
         await asyncio.gather(*(venue.close() for venue in self.venues.values()))
         self.presigner.close()
-        await self.recorder.close()
+        await self._close_journal()
+
+    async def _close_journal(self) -> bool:
+        """Write what is left and let go of the journal. False when it could not be written: what is lost is told."""
+        try:
+            await self.recorder.close()
+        except JournalUnwritable as e:
+            self._log.error(
+                "journal.not_kept", reason=str(e), orders_unrecorded=self.recorder.unrecorded, remedy=_JOURNAL_REMEDY
+            )
+            return False
+        return True
 
     def arm(self) -> dict[str, Any]:
         """Lift a halt: a person looked. Pauses stay."""
@@ -473,4 +486,12 @@ class Bot:
 _REMEDY = (
     ". Close the difference at the venue, or start with the journal that opened it; the bot does not trade on a "
     "position it cannot account for"
+)
+_UNCLEAN_REMEDY = (
+    "deltawire verify --live names what differs or is left; close that at the venue, then start the bot: it compares "
+    "before it trades"
+)
+_JOURNAL_REMEDY = (
+    "make room on the disk or make it writable, keep the journal as it is, and start the bot: it reads from the venues "
+    "what the journal lacks"
 )

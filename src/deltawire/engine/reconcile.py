@@ -104,7 +104,7 @@ class Reconciler:
                 since_unix_ns=self._since_unix_ns,
             )
             if not isinstance(venue, KeepsBooks):
-                self._log.warning("account.no_books", venue=venue.name, reason="its money cannot be compared")
+                self._log.info("account.no_books", venue=venue.name, reason="its money cannot be compared")
         await self.check("start")
 
     def reconnected(self) -> None:

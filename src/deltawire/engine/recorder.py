@@ -74,8 +74,12 @@ class Recorder:
         if self._sync_task is not None:
             await self._sync_task
         self.flush()
-        await self._journal.sync()
-        self._journal.close()
+        try:
+            if self._later:
+                raise JournalUnwritable(self.broken)
+            await self._journal.sync()
+        finally:
+            self._journal.close()
 
     def _break(self, error: JournalUnwritable) -> None:
         if not self.broken:

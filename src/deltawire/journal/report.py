@@ -110,6 +110,7 @@ class Report:
     loop_lag: Spread | None = None  # ns; None where none was recorded
     gc_pauses: Spread | None = None
     positions: dict[tuple[str, str], int] = field(default_factory=dict)
+    funding_e8: int = 0  # positive is received; as journalled so far
     notes: tuple[str, ...] = ()
 
     @property
@@ -123,8 +124,8 @@ class Report:
 
     @property
     def pnl_e8(self) -> int:
-        """Money made after fees by the trades that are over."""
-        return sum(trade.pnl_e8 for trade in self.trades if trade.pnl_e8 is not None)
+        """Money made by the trades that are over, after fees, and by funding."""
+        return sum(trade.pnl_e8 for trade in self.trades if trade.pnl_e8 is not None) + self.funding_e8
 
     @property
     def fees_e8(self) -> int:
@@ -166,6 +167,7 @@ class Report:
             "agree": self.agree,
             "pnl_usd": _decimal(self.pnl_e8),
             "fees_usd": _decimal(self.fees_e8),
+            "funding_usd": _decimal(self.funding_e8),
             "detected_bps": self.detected.to_json(),
             "executed_bps": self.executed.to_json(),
             "exit_detected_bps": self.exit_detected.to_json(),
@@ -211,6 +213,9 @@ def _report(journal: JournalReader, run: RunRow, status: Status) -> Report:
     trades = tuple(
         _trade(row, journal.orders(trade_id=row.trade_id), notes) for row in journal.trades(run_id=run.run_id)
     )
+    trade_ids = {trade.trade_id for trade in trades}
+    # A payment goes with its trade; one that came with no order of ours, with the run that heard of it.
+    paid = [p for p in journal.funding() if p.trade_id in trade_ids or (p.trade_id is None and p.run_id == run.run_id)]
     positions = journal.positions()
     # While the bot runs, an order on its way is business as usual; once it does not, nobody follows the order.
     doubtful = [o for o in journal.unresolved() if status != "running" or o.state is OrderState.UNKNOWN]
@@ -240,6 +245,7 @@ def _report(journal: JournalReader, run: RunRow, status: Status) -> Report:
         loop_lag=None if loop is None else loop[0].spread(),
         gc_pauses=None if loop is None else loop[1].spread(),
         positions=positions,
+        funding_e8=sum(payment.payment_e8 for payment in paid),
         notes=tuple(notes),
     )
 

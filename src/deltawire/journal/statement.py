@@ -12,19 +12,23 @@ from typing import Any
 
 from deltawire.core.money import format_e8
 from deltawire.journal.check import Violation, check_journal
-from deltawire.journal.read import CheckRow, JournalReader, OrderRow
+from deltawire.journal.read import CheckRow, JournalReader, OrderRow, Reconciliation, RunRow
+from deltawire.journal.records import MoneyRow
 from deltawire.journal.report import Report, build_report
 
+MONEY_SINCE_FORMAT = 2  # of the records: older runs compared positions only
 LOOK_UPS_MAX = 100  # newest orders a venue is asked for one by one: half a minute of Vest's read budget
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One item that is not the same on both sides, with both values as text."""
+    """One item that is not the same on both sides, with both values as text. answer: what the bot did about it."""
 
     item: str
     journal: str
     venue: str
+    kind: str = ""  # of journal.records.ItemKind, "position", or "" for what could not be asked
+    answer: str = ""
 
     def __str__(self) -> str:
         return f"{self.item}: journal {self.journal}, venue {self.venue}"
@@ -74,6 +78,8 @@ class VenueAnswer:
     equity_e8: int = 0
     free_e8: int = 0
     orders: tuple[OrderAnswer, ...] = ()
+    money: MoneyRow | None = None  # None: not asked, or no balance on record to go from
+    differences: tuple[Difference, ...] = ()  # of fills, fees, funding and balance
     failure: str = ""
 
 
@@ -86,6 +92,8 @@ class Statement:
     differences: tuple[Difference, ...]
     violations: tuple[Violation, ...]
     to_look_up: Mapping[str, tuple[OrderRow, ...]]  # by venue: orders worth asking for, newest first
+    money: Mapping[str, MoneyRow] = field(default_factory=dict)  # by venue, as last compared or asked
+    reconciled_unix_ns: int = 0  # when orders and money were last compared, 0 for never
     answers: Mapping[str, VenueAnswer] = field(default_factory=dict)
 
     @property
@@ -97,7 +105,8 @@ class Statement:
         found: list[Difference] = []
         for venue, answer in answers.items():
             found += _against(venue, self.accounts.get(venue), answer, self.to_look_up.get(venue, ()))
-        return replace(self, differences=tuple(found), answers=answers)
+        asked = {venue: answer.money for venue, answer in answers.items() if answer.money is not None}
+        return replace(self, differences=tuple(found), answers=answers, money={**self.money, **asked})
 
 
 def build_statement(directory: Path, url: str = "") -> Statement:
@@ -110,13 +119,20 @@ def build_statement(directory: Path, url: str = "") -> Statement:
         checks = journal.checks(run_id=report.run_id)
         last = [row for row in checks if row.seq == checks[-1].seq]
         positions = journal.positions()
+        run = next((run for run in journal.runs() if run.run_id == report.run_id), None)
+        last_money = journal.last_reconciliation(report.run_id)
         venues = sorted({venue for venue, _ in positions} | {row.venue for row in last})
         return Statement(
             report=report,
             records=journal.last_seq,
             accounts={venue: _account(venue, orders, positions, unresolved) for venue in venues},
             compared_unix_ns=last[0].unix_ns if last else 0,
-            differences=tuple(_by_the_journal(last, positions, orders, unresolved, report)),
+            differences=(
+                *_by_the_journal(last, positions, orders, unresolved, report),
+                *_money(last_money, run, report),
+            ),
+            money={row.venue: row for row in last_money.rows} if last_money else {},
+            reconciled_unix_ns=last_money.unix_ns if last_money else 0,
             violations=violations,
             to_look_up={venue: _worth_asking(venue, orders, unresolved, report.run_id) for venue in venues},
         )
@@ -163,6 +179,15 @@ def _by_the_journal(
                 yield Difference(f"{order.venue} order {order.client_id}", order.state.value, "not asked")
 
 
+def _money(last: Reconciliation | None, run: RunRow | None, report: Report) -> Iterable[Difference]:
+    """Yield what the last comparison of orders, fills, fees, funding and balance left open."""
+    if last is not None:
+        for item in last.differences:
+            yield Difference(f"{item.venue} {item.item}", item.journal, item.told, item.kind, item.answer)
+    elif run is not None and run.format >= MONEY_SINCE_FORMAT and report.status != "running":
+        yield Difference("fees, funding and balance of the last run", "as stated", "never asked")
+
+
 def _against(
     venue: str, account: Account | None, answer: VenueAnswer, asked: tuple[OrderRow, ...]
 ) -> Iterable[Difference]:
@@ -177,6 +202,7 @@ def _against(
     known = {order.client_id: order for order in asked}
     for client_id in answer.open_orders:
         yield Difference(f"{venue} order {client_id}", "nothing of ours rests", "open")
+    yield from answer.differences
     for told in answer.orders:
         yield from _order(f"{venue} order {told.client_id}", known[told.client_id], told)
 
@@ -196,7 +222,7 @@ def _order(item: str, order: OrderRow, told: OrderAnswer) -> Iterable[Difference
 
 
 def _position(venue: str, symbol: str, size_e8: int, theirs: str) -> Difference:
-    return Difference(f"{venue} position {symbol}", format_e8(size_e8), theirs)
+    return Difference(f"{venue} position {symbol}", format_e8(size_e8), theirs, "position")
 
 
 def _worth_asking(venue: str, orders: list[OrderRow], unresolved: set[str], run_id: str) -> tuple[OrderRow, ...]:

@@ -154,7 +154,8 @@ class SimFile(Section):
 
 def load_settings(path: Path) -> SimSettings:
     """Read and check the file. Raises ConfigError naming file, line, key, what is wrong and what would be right."""
-    source = read_source(path, harmless=frozenset({"seed"}))
+    maker = f"write one as {EXAMPLE} shows, leave --config away for the defaults"
+    source = read_source(path, harmless=frozenset({"seed"}), maker=maker)
     file = check_model(source, SimFile, EXAMPLE)
     try:
         basis = BasisSettings(**file.basis.model_dump())

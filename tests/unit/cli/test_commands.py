@@ -90,3 +90,26 @@ def test_wrong_settings_of_the_simulators_exit_2(tmp_path):
 @pytest.mark.parametrize("option", [["--trades", "0"], ["--seconds", "1"], ["--rtt-ms", "-1"]])
 def test_the_demo_refuses_senseless_options(option):
     assert runner.invoke(app, ["demo", *option]).exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["report", "verify"])
+def test_a_journal_is_read_though_the_venues_certificate_is_gone(tmp_path, command):
+    journal(tmp_path, clean=True)
+    assert runner.invoke(app, ["init", "--for", "live", "--dir", str(tmp_path)]).exit_code == 0
+    config = tmp_path / "config.yaml"
+    text = config.read_text()
+    assert "    rest_url:" in text
+    config.write_text(text.replace("    rest_url:", "    ca_file: gone.pem\n    rest_url:", 1))
+    result = runner.invoke(app, [command, "--config", str(config)])
+    assert (result.exit_code, "gone.pem" in result.output) == (0, False), result.output
+    live = runner.invoke(app, ["verify", "--live", "--config", str(config)])
+    assert live.exit_code == 2
+    assert "gone.pem" in live.output
+
+
+def test_a_missing_file_of_the_simulators_is_not_blamed_on_init(tmp_path):
+    missing, ready = str(tmp_path / "none.yaml"), str(tmp_path / "ready.json")
+    result = runner.invoke(app, ["sim", "--config", missing, "--ready-file", ready])
+    assert result.exit_code == 2
+    assert "docs/venues/sim.md" in result.output
+    assert "init" not in result.output
