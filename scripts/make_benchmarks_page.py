@@ -114,11 +114,12 @@ def section(report: dict[str, Any], images: Path) -> str:
 
 def prose(name: str) -> str:
     """Return what the benchmark's module says of itself."""
-    try:
-        text = import_module(f"deltawire.bench.{name}").__doc__ or ""
-    except ModuleNotFoundError:
-        return "(A benchmark of an earlier version.)"
-    return text.strip()
+    for folder in ("bench", "research"):
+        try:
+            return (import_module(f"deltawire.{folder}.{name}").__doc__ or "").strip()
+        except ModuleNotFoundError:
+            continue
+    return "(A benchmark of an earlier version.)"
 
 
 def figures_table(results: dict[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-_NS_PER = {"ns": 1, "us": 1_000, "ms": 1_000_000}
+_PER = {"ns": 1, "us": 1_000, "ms": 1_000_000, "bps": 10_000}  # of what samples are given in: ns, or rates of 1e-8
 _DIGITS = 3
 
 
@@ -88,13 +88,13 @@ class Report:
         }
 
 
-def figures(samples_ns: Sequence[int], unit: str) -> Figures:
-    """Summarize at least one sample, given in ns, in unit "ns", "us" or "ms"."""
-    ordered = sorted(samples_ns)
+def figures(samples: Sequence[int], unit: str) -> Figures:
+    """Summarize at least one sample: given in ns, in unit "ns", "us" or "ms", or given as a rate in 1e-8, in "bps"."""
+    ordered = sorted(samples)
 
     def at(percent: int) -> float:
         rank = -(-percent * len(ordered) // 100)  # rounded up
-        return round(ordered[rank - 1] / _NS_PER[unit], _DIGITS)
+        return round(ordered[rank - 1] / _PER[unit], _DIGITS)
 
     return Figures(len(ordered), at(50), at(90), at(99), at(100), unit)
 

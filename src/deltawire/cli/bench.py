@@ -21,7 +21,8 @@ from deltawire.bench.figures import Report
 from deltawire.cli import exits
 
 # Each is `bench_<name>` in the module of its name.
-BENCHES = ("reaction", "safety", "sign", "throughput", "connect", "execution", "scale", "start")
+BENCHES = ("reaction", "safety", "sign", "throughput", "connect", "execution", "scale", "start", "edge")
+FOLDERS = {"edge": "research"}  # the others are in bench/
 RESULTS = Path("bench/results")
 
 
@@ -44,7 +45,7 @@ def bench(names: Sequence[str], *, as_json: bool, record: bool = False, check: b
     if as_json:
         typer.echo(orjson.dumps(found[0] if len(found) == 1 else found).decode())
     else:
-        Console().print(Group(*(_page(report) for report in reports)))
+        Console().print(Group(*(page(report) for report in reports)))
     return None
 
 
@@ -82,11 +83,13 @@ def _run(name: str) -> Report:
 
 
 def _runner(name: str) -> Callable[[], Report]:
-    run: Callable[[], Report] = getattr(import_module(f"deltawire.bench.{name}"), f"bench_{name}")
+    run: Callable[[], Report] = getattr(
+        import_module(f"deltawire.{FOLDERS.get(name, 'bench')}.{name}"), f"bench_{name}"
+    )
     return run
 
 
-def _page(report: Report) -> RenderableType:
+def page(report: Report) -> RenderableType:
     parts: list[RenderableType] = [_table(report)]
     parts += [f"not measured: {sentence}" for sentence in report.missing]
     parts += [f"{name}: {ratio:,.2f}" for name, ratio in report.ratios.items()]

@@ -323,6 +323,24 @@ def faults(
     work(seeds, jobs, as_json=as_json, seed_log=seed_log)
 
 
+@app.command(name="latency-value")
+def latency_value(
+    rtt_ms: Annotated[
+        list[float] | None, typer.Option("--rtt-ms", help="A round trip; give it several times.", metavar="MS")
+    ] = None,
+    seconds: Annotated[int, typer.Option(min=10, max=86_400, help="How much of the market to trade.")] = 300,
+    seed: Annotated[int, typer.Option(min=0, help="Of the generated basis and the venues' delays.")] = 1,
+    jobs: Annotated[int | None, typer.Option(min=1, max=256, help="Processes at once; one a processor.")] = None,
+    *,
+    as_json: Json = False,
+    record: Annotated[bool, typer.Option("--record", help="Keep the result in bench/results/.")] = False,
+) -> None:
+    """Trade the recorded market at several round trips: what the milliseconds are worth, in simulated money."""
+    from deltawire.cli.latency_value import latency_value as work
+
+    work(rtt_ms or [], seconds, seed, jobs, as_json=as_json, record=record)
+
+
 @app.command()
 def sim(
     ready_file: Annotated[
