@@ -76,7 +76,8 @@ def own_clients() -> list[Client]:
 
 def other_clients(ready: Mapping[str, Any]) -> tuple[list[Client], list[str]]:
     """Return the clients we did not write that can run here, and a sentence for each that cannot."""
-    account = ready["accounts"][0]["paradex"]
+    # Not the bot's: an order of theirs that is refused leaves a position, and the bot would rightly not start.
+    account = ready["accounts"][1]["paradex"]
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     environment |= {
         "SSL_CERT_FILE": ready["ca_file"],
