@@ -101,7 +101,7 @@ def section(report: dict[str, Any], images: Path) -> str:
     ]
     lines += [f"![{name}](img/{path.name})\n" for path in range_plots(name, report["results"], images)]
     if report["ratios"]:
-        lines += grid(("ratio", ""), [(ratio, f"{value:,.2f}") for ratio, value in report["ratios"].items()])
+        lines += grid(("ratio", ""), [(ratio, number(value)) for ratio, value in report["ratios"].items()])
     for table in report.get("tables", ()):
         rows = [tuple(cell(value) for value in row) for row in table["rows"]]
         lines += [f"**{table['title']}**", "", *grid(tuple(table["columns"]), rows)]

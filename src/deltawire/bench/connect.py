@@ -4,7 +4,11 @@ A sample is the time from the call to the first byte of the answer handed to us,
 the case makes them. Cases and distances take turns, in a new order each round, with a pause before each sample, so that
 each finds a sleeping machine as an order in real life does. Every answer is checked, and so is every claim of reuse.
 
-Left out: signing (the order is signed once), the venue's own work (the peer does next to none), packet loss.
+Ours, and the floor of any client at that distance. Beside it, in the same run at the same distances, what the official
+SDK paradex-py and ccxt take for an order at the simulated Paradex, where their environment is there: from the call,
+their signature and the venue's check of it included, to the answer.
+
+Left out of ours: signing (the order is signed once), the venue's own work (the peer does next to none), packet loss.
 """
 
 import asyncio
@@ -15,11 +19,12 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
+from deltawire.bench import others, rig
 from deltawire.bench.figures import Report, figures, machine
 from deltawire.core.types import Side
 from deltawire.net.api import HttpResponse, PoolSettings
@@ -50,6 +55,7 @@ class ConnectSettings:
     rtts_ms: tuple[float, ...] = (0.0, 80.0)
     rounds: int = 60  # samples of each case at each distance
     pause_ms: float = 2.0
+    other_orders: int = 20  # of each client we did not write, at each distance; 0: they are left out
     seed: int = 1
 
 
@@ -58,7 +64,8 @@ def bench_connect(settings: ConnectSettings | None = None) -> Report:
     chosen = settings or ConnectSettings()
     with tempfile.TemporaryDirectory(prefix="deltawire-bench-") as name, _peers(chosen.rtts_ms, Path(name)) as peers:
         samples = run(measure(peers, str(Path(name) / "ca.pem"), chosen))
-    return _report(samples, chosen)
+    theirs = run(_others(chosen))
+    return _report(samples | theirs.samples, chosen, theirs)
 
 
 async def measure(peers: Sequence[Peer], ca_file: str, settings: ConnectSettings) -> dict[str, list[int]]:
@@ -81,6 +88,35 @@ async def measure(peers: Sequence[Peer], ca_file: str, settings: ConnectSettings
                 if i >= _WARM_UP:
                     samples[name].append(took_ns)
     return samples
+
+
+@dataclass(slots=True)
+class _Others:
+    """What clients we did not write take at each distance, or why they are not there."""
+
+    samples: dict[str, list[int]] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+
+async def _others(settings: ConnectSettings) -> _Others:
+    found = _Others()
+    if not settings.other_orders:
+        found.missing.append("paradex-py and ccxt: left out by setting")
+        return found
+    for rtt_ms in settings.rtts_ms:
+        with tempfile.TemporaryDirectory(prefix="deltawire-bench-") as name:
+            async with rig.simulators(Path(name), f"seed: 1\nrtt_ms: {rtt_ms:g}\n", apart=False) as ready:
+                for package in others.PACKAGES:
+                    script = f"submit_{package.replace('-', '_')}.py"
+                    said = await others.said(package, script, ready, str(settings.other_orders))
+                    if isinstance(said, str):
+                        found.missing += [said] if said not in found.missing else []
+                        continue
+                    found.versions[package] = said["version"]
+                    for way, taken in said["samples_ns"].items():
+                        found.samples[f"{package} {way}_{rtt_ms:g}ms"] = taken
+    return found
 
 
 @contextlib.asynccontextmanager
@@ -175,7 +211,7 @@ def _check(body: bytes, order_id: int) -> None:
     rpc.decode_order_result(answer.result)
 
 
-def _report(samples: Mapping[str, list[int]], settings: ConnectSettings) -> Report:
+def _report(samples: Mapping[str, list[int]], settings: ConnectSettings, others_found: _Others) -> Report:
     results = {name: figures(taken, "ms") for name, taken in samples.items()}
     ratios = {}
     for rtt_ms in settings.rtts_ms:
@@ -183,6 +219,9 @@ def _report(samples: Mapping[str, list[int]], settings: ConnectSettings) -> Repo
         ratios[f"{COLD}/{WS} at {rtt_ms:g} ms"] = cold / ws
         ratios[f"{COLD}/{POOLED} at {rtt_ms:g} ms"] = cold / pooled
         ratios[f"{POOLED}/{WS} at {rtt_ms:g} ms"] = pooled / ws
+        if rtt_ms:
+            ratios[f"deltawire {WS}/round trip of {rtt_ms:g} ms"] = ws / rtt_ms
+            ratios[f"deltawire {POOLED}/round trip of {rtt_ms:g} ms"] = pooled / rtt_ms
     return Report(
         "connect",
         {
@@ -194,10 +233,12 @@ def _report(samples: Mapping[str, list[int]], settings: ConnectSettings) -> Repo
             "loop": "uvloop, sleeping",
             "order_bytes": len(_Orders().next()[1]),
             "peer": "echo in a process of its own, TLS; simulated network in front of it where the round trip is not 0",
+            **others_found.versions,
             **machine(),
         },
         results,
         ratios,
+        others_found.missing,
     )
 
 

@@ -1,6 +1,6 @@
 """What a benchmark says: percentiles of its samples, the settings they were taken under, and ratios between cases.
 
-Ratios whose name begins with "deltawire/" have ours above the line, so that more is slower: these a check may compare.
+Ratios whose name begins with "deltawire" have ours above the line, so that more is slower: these a check may compare.
 """
 
 import os
@@ -83,7 +83,7 @@ class Report:
             "name": self.name,
             "settings": dict(self.settings),
             "results": results,
-            "ratios": {name: round(ratio, _DIGITS) for name, ratio in self.ratios.items()},
+            "ratios": {name: float(f"{ratio:.4g}") for name, ratio in self.ratios.items()},
             **{name: found for name, found in more.items() if found},
         }
 

@@ -7,8 +7,7 @@ ccxt with the bare job of one leg. The simulators fire a step of 40 bps and back
 the market's stream has been silent for 10 ms, `hot` 2 ms after the last of ten frames. `never-sleep`: the client's loop
 spins instead of waiting. `own` is the bot's part, from its journal: from the frame in its callback to both orders
 handed to the sockets. With two CPUs or more, clients have one and the venues another: on a shared one the kernel runs
-the woken venue before the client's own write call returns. Clients we
-did not write share an account of their own.
+the woken venue before the client's own write call returns. Clients we did not write have an account of their own.
 
 Left out: the network, the network card, and the wait for confirmations (one update is enough here). Both venues are one
 process, which reads the Vest order when it has dealt with the Paradex one; the floor's is refused and so dealt with

@@ -12,11 +12,10 @@ from typing import Any
 
 import aiohttp
 
+from deltawire.bench import others
 from deltawire.bench.reaction_join import Joined, join
 from deltawire.bench.subject import READY
 
-ROOT = Path(__file__).resolve().parents[3]
-CLIENTS, OF_CLIENTS = ROOT / "bench/clients", ROOT / ".venv-oracles"
 BASE, MARKET = "BTC", "BTC-USD-PERP"
 STEP_BPS = 40  # a step up opens a trade, the step back closes it
 _READY_S, _END_S = 60.0, 30.0
@@ -76,36 +75,17 @@ def own_clients() -> list[Client]:
 
 def other_clients(ready: Mapping[str, Any]) -> tuple[list[Client], list[str]]:
     """Return the clients we did not write that can run here, and a sentence for each that cannot."""
-    # Not the bot's: an order of theirs that is refused leaves a position, and the bot would rightly not start.
-    account = ready["accounts"][1]["paradex"]
-    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    environment |= {
-        "SSL_CERT_FILE": ready["ca_file"],
-        "REQUESTS_CA_BUNDLE": ready["ca_file"],
-        "PARADEX_PRIVATE_KEY": account["private_key"],
-        "PARADEX_ACCOUNT": account["account_address"],
-    }
-    urls = (ready["paradex"]["rest_url"], ready["paradex"]["ws_url"])
     found, missing = [], []
-    for package, script in (("paradex-py", "react_paradex_py.py"), ("ccxt", "react_ccxt.py")):
-        why_not = why_missing(package, script)
+    for package in others.PACKAGES:
+        script = f"react_{package.replace('-', '_')}.py"
+        why_not = others.why_missing(package, script)
         if why_not:
             missing.append(f"{package}: {why_not}")
         else:
-            command = (str(OF_CLIENTS / "bin/python"), str(CLIENTS / script), *urls)
-            found.append(Client(package, command, environment, is_slow=True))
+            # Not the bot's account: an order of theirs that is refused leaves a position, and the bot would not start.
+            environment = others.environment(ready, account=1)
+            found.append(Client(package, others.command(script, ready), environment, is_slow=True))
     return found, missing
-
-
-def why_missing(package: str, script: str) -> str:
-    """Say why a client we did not write cannot run here; "" when it can."""
-    if not (CLIENTS / script).exists():
-        return "its script is in the project's folder bench/clients, and this is not run from a checkout"
-    installed, why_not = OF_CLIENTS / ".installed", OF_CLIENTS / ".why-not"
-    if installed.exists() and package in installed.read_text(encoding="utf-8").split():
-        return ""
-    reason = why_not.read_text(encoding="utf-8").strip() if why_not.exists() else "nobody has tried to: make oracles"
-    return f"it is not installed in .venv-oracles: {reason}"
 
 
 async def run_block(

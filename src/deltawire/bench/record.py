@@ -1,6 +1,6 @@
 """The committed record of the benchmarks: one JSON file a benchmark, as `--record` writes it and `--check` reads it.
 
-Compared are the ratios whose name begins with "deltawire/" (ours above the line): figures belong to a machine, ratios
+Compared are the ratios whose name begins with "deltawire" (ours above the line): figures belong to a machine, ratios
 of one run much less so. Whether something is slower is asked of a ratio's p50 and p99 by different margins, because a
 tail is made of few samples.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-OURS = "deltawire/"
+OURS = "deltawire"
 MARGIN, MARGIN_TAIL = 1.20, 1.60  # of the recorded ratio; runs of an unchanged program on one machine stay within
 
 

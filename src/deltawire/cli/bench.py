@@ -92,7 +92,7 @@ def _runner(name: str) -> Callable[[], Report]:
 def page(report: Report) -> RenderableType:
     parts: list[RenderableType] = [_table(report)]
     parts += [f"not measured: {sentence}" for sentence in report.missing]
-    parts += [f"{name}: {ratio:,.2f}" for name, ratio in report.ratios.items()]
+    parts += [f"{name}: {ratio:,.3g}" for name, ratio in report.ratios.items()]
     for found in report.tables:
         table = Table(title=found.title, title_justify="left")
         for column in found.columns:
@@ -110,8 +110,13 @@ def _table(report: Report) -> Table:
     for heading in ("n", "p50", "p90", "p99", "max", "unit"):
         table.add_column(heading, justify="right")
     for case, f in report.results.items():
-        table.add_row(case, str(f.n), f"{f.p50:,.1f}", f"{f.p90:,.1f}", f"{f.p99:,.1f}", f"{f.max:,.1f}", f.unit)
+        table.add_row(case, str(f.n), *(_figure(value) for value in (f.p50, f.p90, f.p99, f.max)), f.unit)
     return table
+
+
+def _figure(value: float) -> str:
+    """Write a figure in at most seven characters up to a million: tables are read in 80 columns."""
+    return f"{value:,.0f}" if value >= 1_000 else f"{value:,.1f}"
 
 
 def _cell(value: Any) -> str:
