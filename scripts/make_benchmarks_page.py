@@ -105,8 +105,8 @@ def section(report: dict[str, Any], images: Path) -> str:
     for table in report.get("tables", ()):
         rows = [tuple(cell(value) for value in row) for row in table["rows"]]
         lines += [f"**{table['title']}**", "", *grid(tuple(table["columns"]), rows)]
-    for number, chart in enumerate(report.get("charts", ()), 1):
-        path = line_plot(images / f"bench-{name}-{number}.svg", chart)
+    for at, chart in enumerate(report.get("charts", ()), 1):
+        path = line_plot(images / f"bench-{name}-{at}.svg", chart)
         lines += [f"![{chart['title']}](img/{path.name})", ""]
     lines += ["Settings: " + ", ".join(f"{key} {value}" for key, value in told.items()) + ".", ""]
     return "\n".join(lines)

@@ -48,12 +48,12 @@ class ReactionSettings:
     """Steps are per block; even, so that each block ends flat. A slow client gets fewer, further apart."""
 
     blocks: int = 3
-    idle_steps: int = 80
-    hot_steps: int = 40
+    idle_steps: int = 60
+    hot_steps: int = 30
     slow_idle_steps: int = 16
     slow_hot_steps: int = 10
     warm_up: int = 6
-    pause_ms: float = 40.0
+    pause_ms: float = 120.0  # triggers are seconds apart in life; by then the next orders are signed ahead
     slow_pause_ms: float = 220.0
     quiet_ms: int = 10
     hot_frames: int = 10
