@@ -259,6 +259,32 @@ def project(
 
 
 @app.command()
+def backup(
+    to: Annotated[Path, typer.Option("--to", help="Folder for the backups.", metavar="DIR")],
+    config: Config = CONFIG,
+    journal: Journal = None,
+    keep: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Remove all but so many of the newest backups there.")
+    ] = None,
+) -> None:
+    """Save the journal into one verified file, also while the bot runs. Prints the file's path."""
+    from deltawire.cli.backup import backup as work
+
+    work(config, journal, to, keep)
+
+
+@app.command()
+def restore(
+    archive: Annotated[Path, typer.Argument(help="A file that `deltawire backup` wrote.", metavar="FILE")],
+    journal: Annotated[Path, typer.Option("--journal", help="An empty folder for it.", metavar="DIR")],
+) -> None:
+    """Verify a backup and put the journal in it into an empty folder."""
+    from deltawire.cli.backup import restore as work
+
+    work(archive, journal)
+
+
+@app.command()
 def verify(
     config: Config = CONFIG,
     journal: Journal = None,
