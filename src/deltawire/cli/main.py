@@ -86,6 +86,7 @@ def check(config: Config = CONFIG, *, as_json: Json = False) -> None:
 @app.command()
 def run(
     config: Config = CONFIG,
+    env: Annotated[Path | None, typer.Option(help="Keys of the accounts; without it, .env beside the config.")] = None,
     *,
     live: Annotated[
         bool, typer.Option("--live", help="Yes, real orders: asked for once for each pair of accounts.")
@@ -94,7 +95,7 @@ def run(
     """Run the bot until it is stopped. Exit 0: ended clean; 1: something is left to look at; 2: a setting is wrong."""
     from deltawire.cli.run import run as work
 
-    work(config, live=live)
+    work(config, env, live=live)
 
 
 @app.command()

@@ -10,11 +10,12 @@ from deltawire.config.secrets import NO_SECRETS
 from deltawire.journal.accounts import LiveConsent, state_folder
 
 
-def run(config_path: Path, *, live: bool) -> None:
+def run(config_path: Path, env_file: Path | None, *, live: bool) -> None:
     """Check settings and keys, then hand over to the engine. Its exit code is the command's."""
     with exits.wrong_settings_told():
         config = load_config(config_path)
-        secrets = NO_SECRETS if config.is_paper else load_secrets(config_path.absolute().parent / ".env")
+        at = env_file or config_path.absolute().parent / ".env"
+        secrets = NO_SECRETS if config.is_paper else load_secrets(at)
     if live and not config.is_money:
         exits.leave(f"--live: {config_path} says mode: {config.mode.value}{_on(config)}, so no money", exits.MISUSED)
     if config.is_money:

@@ -45,7 +45,7 @@ NO_SECRETS = BotSecrets("", Secret(""), "", Secret(""))  # what paper trading ne
 def load_secrets(env_file: Path, environ: Mapping[str, str] = os.environ) -> BotSecrets:
     """Read the four variables. Raises ConfigError naming each that is missing or malformed, and an open `.env`."""
     problems: list[Problem] = []
-    texts = {**_read_env_file(env_file, problems), **{k: v for k, v in environ.items() if k in _FORMS}}
+    texts = {**_read_env_file(env_file, problems, environ), **{k: v for k, v in environ.items() if k in _FORMS}}
     for name, (form, words) in _FORMS.items():
         text = texts.get(name, "")
         if not text:
@@ -65,7 +65,7 @@ def load_secrets(env_file: Path, environ: Mapping[str, str] = os.environ) -> Bot
 def load_alert_urls(env_file: Path, environ: Mapping[str, str] = os.environ) -> list[Secret]:
     """Read where alerts go: URLs parted by spaces or line breaks. Raises ConfigError when there is none."""
     problems: list[Problem] = []
-    text = environ.get(ALERT_URLS) or _read_env_file(env_file, problems).get(ALERT_URLS, "")
+    text = environ.get(ALERT_URLS) or _read_env_file(env_file, problems, environ).get(ALERT_URLS, "")
     if not problems and not text.split():
         right = "write one or more URLs here or in the environment; docs/alerts.md shows them"
         problems = [Problem(env_file, None, ALERT_URLS, "is missing", right)]
@@ -74,7 +74,7 @@ def load_alert_urls(env_file: Path, environ: Mapping[str, str] = os.environ) -> 
     return [Secret(url) for url in text.split()]
 
 
-def _read_env_file(path: Path, problems: list[Problem]) -> dict[str, str]:
+def _read_env_file(path: Path, problems: list[Problem], environ: Mapping[str, str]) -> dict[str, str]:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -82,7 +82,9 @@ def _read_env_file(path: Path, problems: list[Problem]) -> dict[str, str]:
     except OSError as e:
         problems.append(Problem(path, None, "", f"cannot be read ({e.strerror})", "make it readable for you"))
         return {}
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+    # systemd gives a service alone the right to read its credentials, by an ACL that shows as the group's bits.
+    groups = 0 if path.parent == Path(environ.get("CREDENTIALS_DIRECTORY", "/dev/null")) else stat.S_IRWXG
+    if mode & (groups | stat.S_IRWXO):
         wrong = f"others may read it (mode {stat.S_IMODE(mode):04o})"
         problems.append(Problem(path, None, "", wrong, f"run: chmod 600 {path}"))
         return {}

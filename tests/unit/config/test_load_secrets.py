@@ -50,6 +50,15 @@ def test_a_file_others_may_touch_is_refused_with_the_command_that_mends_it(tmp_p
     assert f"chmod 600 {path}" in refused(path, {})
 
 
+@pytest.mark.parametrize(("mode", "is_taken"), [(0o440, True), (0o400, True), (0o444, False)])
+def test_a_credential_of_systemd_may_show_group_bits_and_no_others(tmp_path, mode: int, *, is_taken: bool):
+    path, environ = env_file(tmp_path, VALUES, mode), {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    if is_taken:
+        assert load_secrets(path, environ).paradex_account == VALUES["DELTAWIRE_PARADEX_ACCOUNT"]
+    else:
+        assert "others may read it" in refused(path, environ)
+
+
 def test_each_missing_variable_is_named(tmp_path):
     text = refused(env_file(tmp_path, {}), {})
     assert all(name in text for name in VALUES)
