@@ -126,6 +126,7 @@ pairs:
     cooldown_ms: 5000          # no entries so long after a trade was given back; doubled by each further one in a row
     max_slippage_bps: 2        # how far past the seen price an order's cap may lie
     funding_bps: 0             # expected funding over the hold; negative is received
+    funding_hour_bps_max: 5    # funding both legs together may cost an hour; above it no entry, and what is open closes
     basis_bps: 0               # Paradex quotes USD, Vest USDC: what the difference may cost
     margin_bps: 0              # safety margin for slippage
     layers: 1                  # entries that may be open together, each closed by itself

@@ -165,6 +165,8 @@ class PairConfig(Section):
     confirm_updates: f.OneTo100 = 2
     confirm_ns: f.Ms = Field(default=0, alias="confirm_ms")
     hold_ns_max: f.Seconds = Field(default=3600 * _S_NS, alias="max_hold_s")
+    # Of both legs together, an hour: above it nothing is opened, and what is open is closed.
+    funding_hour_max_e8: f.Bps = Field(default=5 * 10**4, alias="funding_hour_bps_max")
     # No entries for so long after a trade that had to be given back, doubled by each further one in a row; 0: none.
     cooldown_ns: f.Ms = Field(default=5_000 * _MS_NS, alias="cooldown_ms")
     slippage_e8: f.Slippage = Field(default=2 * 10**4, alias="max_slippage_bps")

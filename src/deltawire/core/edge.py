@@ -25,6 +25,7 @@ class PairRules:
     emergency_e8: the wider, still finite cap of repairs' last resort, unwinds and forced closes.
     layers_max: entries into the pair that may be open together, each a trade of its own; every further one needs
     layer_step_e8 more edge than the one before. harder_leg_first: send the thinner side alone, the other after it.
+    funding_hour_e8_max: what both legs together may cost in funding an hour, as a rate: above it the pair is closed.
     cooldown_ns: pause of entries after a trade that was given back (core.cooldown); 0: none.
     """
 
@@ -48,6 +49,7 @@ class PairRules:
     layer_step_e8: int = 0
     harder_leg_first: bool = False
     cooldown_ns: int = 0
+    funding_hour_e8_max: int = E8
     # What follows from the above, worked out once: every frame asks for it.
     lot_e8: int = field(init=False)  # the smallest size both venues can trade; net delta under it is dust
     fees_round_trip_e8: int = field(init=False)
@@ -147,6 +149,11 @@ def _largest(rules: PairRules, books: tuple[Book, Book], buy_leg: int, size_max_
             if found.edge_e8 >= rules.entry_edge_e8:
                 break
     return found
+
+
+def funding_hour_e8(rates_e8: tuple[int, int], buy_leg: int) -> int:
+    """Return what holding costs an hour, negative is received. rates_e8: by leg, an hour; longs pay a rate."""
+    return rates_e8[buy_leg] - rates_e8[1 - buy_leg]
 
 
 def slipped(instrument: Instrument, side: Side, price_e8: int, slip_e8: int) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from deltawire.core.book import Book
 from deltawire.core.cooldown import Cooldown
-from deltawire.core.edge import PairRules
+from deltawire.core.edge import PairRules, funding_hour_e8
 from deltawire.core.events import InDoubt, OrderEvent
 from deltawire.core.limits import reference_price_e8
 from deltawire.core.order import UNKNOWN, IllegalTransition, Order
@@ -19,7 +19,7 @@ from deltawire.engine.desk import Desk
 from deltawire.engine.gateway import Outgoing
 from deltawire.engine.ladders import Ladders
 from deltawire.journal.records import Outcome, TradeClosed, TradeStateChanged, observed
-from deltawire.venues.contract import PreparedOrder, Venue
+from deltawire.venues.contract import PreparedOrder, TellsMarket, Venue
 
 # An immediate order that is neither finished nor in doubt after this long has lost its news: it is read instead.
 NEWS_OVERDUE_NS = 3_000_000_000
@@ -27,6 +27,7 @@ NEWS_OVERDUE_NS = 3_000_000_000
 PRICES_OVERDUE_NS = 1_000_000_000
 # Finished trades still listened to: a fill told late must find its trade. Far more than can be late at once.
 CLOSED_KEPT = 64
+READ_FUNDING_NS = 1_000_000_000
 
 
 @dataclass(slots=True)
@@ -46,6 +47,8 @@ class Dealer:
         self.index, self.rules, self.venues, self.books = index, rules, venues, books
         self.open: list[Trade] = []  # oldest first
         self.cooldown = Cooldown(rules.cooldown_ns)
+        self._funding_e8: tuple[int, int] | None = None  # rates an hour, by leg
+        self._read_funding_at_ns = 0
         self.held = False  # nothing is sent: what is open is the journal's word, and the venues have not confirmed it
         self.ladders = Ladders(rules, venues)
         self._desk = desk
@@ -67,6 +70,22 @@ class Dealer:
             self.venues[0].ready and self.venues[0].trades(legs[0].symbol),
             self.venues[1].ready and self.venues[1].trades(legs[1].symbol),
         )
+
+    def funding_hour_e8(self, buy_leg: int) -> int | None:
+        """Return what holding this way round costs an hour, by the rates last read; None before both were told."""
+        return None if self._funding_e8 is None else funding_hour_e8(self._funding_e8, buy_leg)
+
+    def read_funding(self, now_ns: int) -> None:
+        """Take over the rates the venues last told, now and then: they change by the minute, and entries are quick."""
+        if now_ns < self._read_funding_at_ns:
+            return
+        self._read_funding_at_ns = now_ns + READ_FUNDING_NS
+        told = [
+            state.funding_rate_e8
+            for venue, leg in zip(self.venues, self.rules.legs, strict=True)
+            if isinstance(venue, TellsMarket) and (state := venue.market_state(leg.symbol)) is not None
+        ]
+        self._funding_e8 = (told[0], told[1]) if len(told) == len(self.venues) else None
 
     @property
     def is_at_rest(self) -> bool:
@@ -147,6 +166,10 @@ class Dealer:
             held_ns = now_ns - trade.held_since_mono_ns
             if trade.phase is HOLDING and not trade.exit_reason and held_ns > self.rules.hold_ns_max:
                 trade.want_exit("max_hold", self.books, forced=True)
+            elif trade.phase is HOLDING and not trade.exit_reason and all(self.can_trade()):
+                cost_e8 = self.funding_hour_e8(trade.buy_leg)
+                if cost_e8 is not None and cost_e8 > self.rules.funding_hour_e8_max:
+                    trade.want_exit("funding", self.books)
             self.advance(trade)
         if self._unpriced:
             self._settle_prices(now_ns)

@@ -75,5 +75,6 @@ def pair_rules(pair: PairConfig, config: BotConfig, legs: tuple[Instrument, Inst
         layers_max=pair.layers,
         layer_step_e8=pair.layer_step_e8,
         cooldown_ns=pair.cooldown_ns,
+        funding_hour_e8_max=pair.funding_hour_max_e8,
         harder_leg_first=pair.leg_order is LegOrder.HARDER_FIRST,
     )

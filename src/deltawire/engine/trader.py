@@ -7,7 +7,7 @@ from deltawire.core.book import Book
 from deltawire.core.edge import Opportunity, PairRules, best_opening, closing_spread_e8, harder_leg
 from deltawire.core.events import OrderEvent
 from deltawire.core.limits import Refusal
-from deltawire.core.money import notional_e8
+from deltawire.core.money import BPS_E8, notional_e8
 from deltawire.core.order import Order
 from deltawire.core.trade import HOLDING, Trade, entry_places, lot_at
 from deltawire.core.types import ClientOrderId
@@ -104,7 +104,11 @@ class PairTrader:
         return all(trade.buy_leg == found.buy_leg for trade in layers)
 
     def _entry_allowed(self, found: Opportunity, now_ns: int) -> bool:
-        refusal = self._venue_refusal() or self._gate_refusal(found, now_ns)
+        refusal = (
+            self._pair_refusal(found.buy_leg, now_ns)
+            or self._venue_refusal(now_ns)
+            or self._gate_refusal(found, now_ns)
+        )
         if refusal is None:
             self.last_refusal = ""
             return True
@@ -114,19 +118,25 @@ class PairTrader:
             self._desk.log.warning("entry.refused", pair=self.rules.pair_id, rule=refusal.rule, reason=refusal.text)
         return False
 
-    def _venue_refusal(self) -> Refusal | None:
-        clock = self._desk.clock
+    def _pair_refusal(self, buy_leg: int, now_ns: int) -> Refusal | None:
+        """Say what our own record of the pair speaks against."""
         if self.suspicion:
             return Refusal("positions", self.suspicion)
-        if pause := self.dealer.cooldown.block(clock.mono_ns()):
+        if pause := self.dealer.cooldown.block(now_ns):
             return Refusal("cooldown", pause)
+        funding_e8 = self.dealer.funding_hour_e8(buy_leg)
+        if funding_e8 is not None and funding_e8 > self.rules.funding_hour_e8_max:
+            return Refusal("funding", f"holding costs {funding_e8 / BPS_E8:g} bps of funding an hour")
+        return None
+
+    def _venue_refusal(self, now_ns: int) -> Refusal | None:
         for venue, leg in zip(self.venues, self.rules.legs, strict=True):
             if not venue.ready:
                 return Refusal("venue", f"{venue.name} is not ready")
             if block := venue.entry_block(leg.symbol):
                 return Refusal(f"{venue.name} blocks entries", block)
         for name, time in self._times:
-            if off := time.block(clock.mono_ns(), clock.unix_ns()):
+            if off := time.block(now_ns, self._desk.clock.unix_ns()):
                 return Refusal("clock", f"{name}: {off}")
         return None
 
@@ -191,8 +201,10 @@ class PairTrader:
 
     def on_timer(self) -> None:
         """Look after retries, time limits and missing news. Called every few milliseconds."""
+        now_ns = self._desk.clock.mono_ns()
+        self.dealer.read_funding(now_ns)
         if not self.dealer.is_idle:
-            self.dealer.on_timer(self._desk.clock.mono_ns())
+            self.dealer.on_timer(now_ns)
 
     def want_exit(self, reason: str) -> None:
         """Close what is open, whatever it costs within the emergency cap."""

@@ -14,6 +14,7 @@ from deltawire.core.venue_clock import VenueClock
 from deltawire.venues.contract import (
     BalanceReport,
     Capabilities,
+    MarketState,
     OpenOrder,
     OrderReport,
     PositionReport,
@@ -80,6 +81,7 @@ class FakeVenue:
         self._book = Book(self.name, instrument.symbol)
         self._correlator = 0
         self.presigned: list[PreparedOrder] = []
+        self.funding_hour_e8: int | None = None  # not told
         self.stale_up_to = 0  # correlators the venue would refuse by now
 
     # ---- contract ----------------------------------------------------------------------------------------------
@@ -87,6 +89,11 @@ class FakeVenue:
     def trades(self, symbol: str) -> bool:
         assert symbol == self._instrument.symbol
         return not self.halted
+
+    def market_state(self, symbol: str) -> MarketState | None:
+        if self.funding_hour_e8 is None:
+            return None
+        return MarketState(symbol, 0, 0, self.funding_hour_e8, "", self._clock.mono_ns())
 
     def entry_block(self, symbol: str) -> str:
         assert symbol == self._instrument.symbol
