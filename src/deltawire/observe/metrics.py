@@ -23,6 +23,7 @@ ALARMING = (
     ("error", "trade.alarm"),
     ("error", "position.changed"),
     ("error", "positions.left"),
+    ("error", "account.differs"),
     ("error", "loss.limit"),
     ("error", "margin.danger"),
     ("error", "order.illegal"),

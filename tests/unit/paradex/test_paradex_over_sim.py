@@ -306,3 +306,19 @@ async def test_two_lines_make_one_book(bench):
     await bench.sink.until(lambda: book.valid and book.bids[0][0] == BID_E8 + 19 * E8)
     assert (BTC, False) not in bench.sink.books[told:]
     await bench.sink.until(lambda: venue.market_state(BTC) is not None)
+
+
+async def test_the_books_tell_what_each_fill_did_to_the_cash(bench):
+    since_ns = time.time_ns() - 60 * 10**9
+    before = await bench.venue.money(since_ns)
+    await bench.lose_order_socket()
+    client_id = bench.submit()
+    await bench.sink.until(lambda: bench.sink.kinds(client_id) == ["Sent", "Acked", "InDoubt"])
+    report = await bench.venue.look_up(client_id, time.time_ns() // 10**6, BTC)
+    after = await bench.venue.money(since_ns)
+    [booking] = after.bookings
+    assert (before.bookings, before.cash_e8) == ((), 100_000 * E8)
+    assert (booking.client_id, booking.symbol, booking.size_e8) == (client_id, BTC, SIZE_E8)
+    assert (booking.notional_e8, booking.fee_e8) == (report.notional_e8, report.fee_e8)
+    assert after.cash_e8 - before.cash_e8 == booking.pnl_e8 - booking.fee_e8 + booking.funding_e8
+    assert (after.payments, after.moved_e8, after.step_e8) == ((), {}, 1)

@@ -90,3 +90,22 @@ async def test_a_halt_of_the_market_keeps_entries_out_until_it_is_over(ca):
         desk.sim.halt(SYMBOL, halted=False)
         await until(lambda: desk.venue.entry_block(SYMBOL) == "")
         await until(lambda: desk.venue.book(SYMBOL).valid)
+
+
+async def test_the_books_tell_what_each_order_did_to_the_collateral(ca):
+    async with a_desk(ca) as desk:
+        before = await desk.venue.money(0)
+        orders = [await desk.trade(), await desk.trade(Side.SELL, purpose=Purpose.EXIT)]
+
+        async def settled() -> bool:
+            after = await desk.venue.money(0)
+            moved_e8 = sum(b.pnl_e8 - b.fee_e8 + b.funding_e8 for b in after.bookings)
+            return abs(after.cash_e8 - before.cash_e8 - moved_e8) <= 10 * after.step_e8 and len(after.bookings) == 2
+
+        async with asyncio.timeout(DEADLINE_S):
+            while not await settled():  # noqa: ASYNC110 - the venue tells no event
+                await asyncio.sleep(0.05)  # the venue shows its collateral late
+        bookings = (await desk.venue.money(0)).bookings
+        assert [booking.size_e8 for booking in bookings] == [SIZE_E8, SIZE_E8]
+        assert [booking.fee_e8 for booking in bookings] == [order.fee_e8 for order in orders]
+        assert before.bookings == ()
