@@ -115,3 +115,14 @@ async def test_a_connection_lost_in_the_moment_it_opened_is_a_failure_and_not_a_
         await pool.request("GET", "/")
     assert not failure.value.maybe_sent
     await pool.close()
+
+
+@pytest.mark.parametrize("ms", [-90_000, 90_000])
+def test_a_date_set_wrong_while_a_pair_is_held_opens_nothing_and_refuses_no_exit(ms):
+    """Signed by a date far behind every order would be too old at the venue; far ahead it could be taken for long."""
+    outcome = run(at(2.0, "clock.step", ms=ms))
+    told = [line for line in outcome.lines if "trade.closed" in line or "phase=exiting" in line]
+    assert len(told) == 2, "one round trip, whose exit came after the step"
+    assert any("entry.refused" in line and "rule=clock" in line for line in outcome.lines)
+    assert not any('"kind":"rejected"' in line for line in outcome.lines)
+    assert outcome.broken == []
