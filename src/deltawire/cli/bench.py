@@ -29,7 +29,7 @@ RESULTS = Path("bench/results")
 def bench(names: Sequence[str], *, as_json: bool, record: bool = False, check: bool = False) -> None:
     """Run the named ones, or all. As JSON: one object for one benchmark, a list for several.
 
-    Exit 1 when check finds something slower than recorded, twice in a row.
+    Exit 1 when check finds something slower than recorded, twice in a row, or when a benchmark failed.
     """
     unknown = [name for name in names if name not in BENCHES]
     if unknown:
@@ -37,33 +37,43 @@ def bench(names: Sequence[str], *, as_json: bool, record: bool = False, check: b
     if (record or check) and not RESULTS.parent.is_dir():
         exits.leave(f"no {RESULTS.parent}/ here: --record and --check are for the project's own folder", exits.MISUSED)
     if check:
-        return _check(names)
-    reports = [_run(name) for name in names or BENCHES]
-    found = [report.as_json() for report in reports]
-    for each in found if record else ():
-        sys.stderr.write(f"deltawire bench: {records.write(RESULTS, each)}\n")
+        return compare(names or BENCHES, RESULTS, _run)
+    reports, failed = [], False
+    for name in names or BENCHES:
+        try:
+            report = _run(name)
+        except (RuntimeError, AssertionError) as e:  # a client that died, an answer that was wrong: the others go on
+            sys.stderr.write(f"deltawire bench: {name} FAILED, no figure of it counts: {e}\n")
+            failed = True
+            continue
+        reports.append(report)
+        if record:
+            sys.stderr.write(f"deltawire bench: {records.write(RESULTS, report.as_json())}\n")
     if as_json:
-        typer.echo(orjson.dumps(found[0] if len(found) == 1 else found).decode())
+        found = [report.as_json() for report in reports]
+        typer.echo(orjson.dumps(found[0] if len(names) == len(found) == 1 else found).decode())
     else:
         Console().print(Group(*(page(report) for report in reports)))
+    if failed:
+        raise typer.Exit(exits.FAILED)
     return None
 
 
-def _check(names: Sequence[str]) -> None:
+def compare(names: Sequence[str], folder: Path, run: Callable[[str], Report]) -> None:
     """Compare with the record. What looks slower is run once more: a busy moment of the machine seldom comes twice."""
     try:
-        before = {name: records.recorded(RESULTS, name) for name in names or BENCHES}
+        before = {name: records.recorded(folder, name) for name in names}
     except records.NoRecord as e:
         exits.leave(str(e), exits.MISUSED)
     known = {name: report for name, report in before.items() if report is not None and records.compared(report)}
     if not known:
-        exits.leave(f'nothing to compare with in {RESULTS}: make bench ARGS="--record"', exits.MISUSED)
+        exits.leave(f'nothing to compare with in {folder}: make bench ARGS="--record"', exits.MISUSED)
     worse: list[records.Slower] = []
     for name, report in known.items():
-        found = records.slower(report, _run(name).as_json())
+        found = records.slower(report, run(name).as_json())
         if found:
             sys.stderr.write(f"deltawire bench: {name} looks slower; once more\n")
-            again = {slower.ratio for slower in records.slower(report, _run(name).as_json())}
+            again = {slower.ratio for slower in records.slower(report, run(name).as_json())}
             found = [slower for slower in found if slower.ratio in again]
         worse += found
         ratios = len(records.compared(report))
