@@ -77,7 +77,8 @@ def _secrets(path: Path, config: BotConfig, sheet: Sheet) -> BotSecrets | None:
     except ConfigError as e:
         _tell_problems("keys", e, sheet)
         return None
-    sheet.ok("settings", "keys", "accounts and keys are there, in the right form, and nobody else may read them")
+    places = ", ".join(dict.fromkeys(secrets.places.values()))
+    sheet.ok("settings", "keys", f"accounts and keys are there, in the right form, not open to others (from {places})")
     return secrets
 
 

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from deltawire.config.places import CREDENTIALS
+
 _PR_SET_PDEATHSIG = 1  # prctl(2), Linux: a signal for the child when its parent dies
 _POLL_S = 0.05
 
@@ -76,8 +78,10 @@ class Child:
 
 
 def _environment() -> dict[str, str]:
-    """Return our environment without real accounts: a key exported there would win over the demo's own .env."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("DELTAWIRE_")}
+    """Return our environment without real accounts: a key named there would win over the demo's own .env."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith("DELTAWIRE_") and name != CREDENTIALS
+    }
 
 
 def _end_with_parent() -> Callable[[], None] | None:

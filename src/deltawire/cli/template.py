@@ -191,7 +191,9 @@ alerts:                        # `deltawire alert run`; where they go: DELTAWIRE
 
 _ENV = Template("""\
 # Accounts and keys of the bot. Mode paper needs none. Only you may read this file: chmod 600 .env
-# A variable of the environment wins over its line here.
+# Looked for in this order: the environment, systemd credentials of these names, this file, the system's keyring.
+# The keyring is asked only when this names the service its entries stand under:
+# DELTAWIRE_KEYRING=deltawire
 
 # Paradex: the account's address and its (sub)key, each 0x and hex digits.
 DELTAWIRE_PARADEX_ACCOUNT=$paradex_account

@@ -1,18 +1,16 @@
-"""Keys and addresses of the accounts: from the environment, or from a `.env` only its owner can read. Never from YAML.
+"""Keys and addresses of the accounts: what must be there, in which form. Never from YAML; see `places` for where from.
 
-The environment wins over the file. Messages name the variable and the form it should have, never its value.
+Messages name the variable and the form it should have, never its value.
 """
 
 import os
 import re
-import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from dotenv import dotenv_values
-
-from deltawire.config.errors import ConfigError, Problem, closest
+from deltawire.config.errors import ConfigError, Problem
+from deltawire.config.places import AskKeyring, ask_keyring, find
 from deltawire.core.secret import Secret
 
 PARADEX_ACCOUNT = "DELTAWIRE_PARADEX_ACCOUNT"
@@ -27,6 +25,8 @@ _FORMS: dict[str, tuple[re.Pattern[str], str]] = {
     VEST_PRIMARY_ADDRESS: (re.compile(r"0x[0-9a-fA-F]{40}"), "0x and 40 hex digits"),
     VEST_PRIMARY_PRIVATE_KEY: (re.compile(r"0x[0-9a-fA-F]{64}"), "0x and 64 hex digits"),
 }
+_KNOWN = (*_FORMS, ALERT_URLS)
+_MISSING = "set it here, in the environment, as a systemd credential or in the keyring (docs/secrets.md)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,66 +37,39 @@ class BotSecrets:
     paradex_private_key: Secret
     vest_primary_address: str
     vest_primary_private_key: Secret
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)  # variable -> where it was found
 
 
 NO_SECRETS = BotSecrets("", Secret(""), "", Secret(""))  # what paper trading needs
 
 
-def load_secrets(env_file: Path, environ: Mapping[str, str] = os.environ) -> BotSecrets:
+def load_secrets(env_file: Path, environ: Mapping[str, str] = os.environ, ask: AskKeyring = ask_keyring) -> BotSecrets:
     """Read the four variables. Raises ConfigError naming each that is missing or malformed, and an open `.env`."""
+    found = find(_FORMS, env_file, environ, _KNOWN, ask)
     problems: list[Problem] = []
-    texts = {**_read_env_file(env_file, problems, environ), **{k: v for k, v in environ.items() if k in _FORMS}}
     for name, (form, words) in _FORMS.items():
-        text = texts.get(name, "")
-        if not text:
-            problems.append(Problem(env_file, None, name, "is missing", "set it here or in the environment"))
-        elif not form.fullmatch(text):
-            problems.append(Problem(env_file, None, name, f"is not {words}", "copy it again, without quotes or spaces"))
+        if name not in found:
+            problems.append(Problem(env_file, None, name, "is missing", _MISSING))
+        elif not form.fullmatch(found[name].text):
+            wrong, right = f"is not {words}", "copy it again, without quotes or spaces"
+            problems.append(Problem(found[name].place, None, name, wrong, right))
     if problems:
         raise ConfigError(problems)
     return BotSecrets(
-        paradex_account=texts[PARADEX_ACCOUNT],
-        paradex_private_key=Secret(texts[PARADEX_PRIVATE_KEY]),
-        vest_primary_address=texts[VEST_PRIMARY_ADDRESS],
-        vest_primary_private_key=Secret(texts[VEST_PRIMARY_PRIVATE_KEY]),
+        paradex_account=found[PARADEX_ACCOUNT].text,
+        paradex_private_key=Secret(found[PARADEX_PRIVATE_KEY].text),
+        vest_primary_address=found[VEST_PRIMARY_ADDRESS].text,
+        vest_primary_private_key=Secret(found[VEST_PRIMARY_PRIVATE_KEY].text),
+        places={name: str(one.place) for name, one in found.items()},
     )
 
 
-def load_alert_urls(env_file: Path, environ: Mapping[str, str] = os.environ) -> list[Secret]:
+def load_alert_urls(
+    env_file: Path, environ: Mapping[str, str] = os.environ, ask: AskKeyring = ask_keyring
+) -> list[Secret]:
     """Read where alerts go: URLs parted by spaces or line breaks. Raises ConfigError when there is none."""
-    problems: list[Problem] = []
-    text = environ.get(ALERT_URLS) or _read_env_file(env_file, problems, environ).get(ALERT_URLS, "")
-    if not problems and not text.split():
+    found = find((ALERT_URLS,), env_file, environ, _KNOWN, ask).get(ALERT_URLS)
+    if found is None or not found.text.split():
         right = "write one or more URLs here or in the environment; docs/alerts.md shows them"
-        problems = [Problem(env_file, None, ALERT_URLS, "is missing", right)]
-    if problems:
-        raise ConfigError(problems)
-    return [Secret(url) for url in text.split()]
-
-
-def _read_env_file(path: Path, problems: list[Problem], environ: Mapping[str, str]) -> dict[str, str]:
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return {}
-    except OSError as e:
-        problems.append(Problem(path, None, "", f"cannot be read ({e.strerror})", "make it readable for you"))
-        return {}
-    # systemd gives a service alone the right to read its credentials, by an ACL that shows as the group's bits.
-    groups = 0 if path.parent == Path(environ.get("CREDENTIALS_DIRECTORY", "/dev/null")) else stat.S_IRWXG
-    if mode & (groups | stat.S_IRWXO):
-        wrong = f"others may read it (mode {stat.S_IMODE(mode):04o})"
-        problems.append(Problem(path, None, "", wrong, f"run: chmod 600 {path}"))
-        return {}
-    try:
-        texts = dotenv_values(path, interpolate=False)
-    except (OSError, UnicodeDecodeError):
-        problems.append(Problem(path, None, "", "cannot be read", "give a readable UTF-8 text file"))
-        return {}
-    known = (*_FORMS, ALERT_URLS)
-    for name in texts:
-        if name.startswith("DELTAWIRE_") and name not in known:
-            guess = closest(name, known)
-            right = f"did you mean {guess}?" if guess else "known: " + ", ".join(known)
-            problems.append(Problem(path, None, name, "is not a known variable", right))
-    return {name: text or "" for name, text in texts.items() if name in known}
+        raise ConfigError([Problem(env_file, None, ALERT_URLS, "is missing", right)])
+    return [Secret(url) for url in found.text.split()]

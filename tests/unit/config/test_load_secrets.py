@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import keyring
 import pytest
+from keyring.backend import KeyringBackend
+from keyring.backends import fail
+from keyring.errors import KeyringLocked
 
 from deltawire.config import BotSecrets, ConfigError, load_secrets
 
@@ -82,3 +86,99 @@ def test_keys_do_not_show_in_the_repr(tmp_path):
     shown = repr(load_secrets(env_file(tmp_path, VALUES), {}))
     assert "0xabc" not in shown
     assert KEY not in shown
+
+
+def credentials(tmp_path: Path, values: dict[str, str], mode: int = 0o400) -> dict[str, str]:
+    """Lay out what systemd hands a service, and return its environment."""
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    for name, value in values.items():
+        (folder / name).write_text(value + "\n")
+        (folder / name).chmod(mode)
+    return {"CREDENTIALS_DIRECTORY": str(folder)}
+
+
+def test_systemd_credentials_are_read(tmp_path):
+    secrets = load_secrets(tmp_path / ".env", credentials(tmp_path, VALUES))
+    assert secrets.vest_primary_private_key.reveal() == KEY
+
+
+def test_a_credential_others_may_read_is_refused(tmp_path):
+    assert "others may read it" in refused(tmp_path / ".env", credentials(tmp_path, VALUES, 0o444))
+
+
+def test_environment_then_credentials_then_file_then_keyring(tmp_path):
+    names = list(VALUES)
+    path = env_file(tmp_path, {name: VALUES[name] for name in names[:3]} | {"DELTAWIRE_KEYRING": "mine"})
+    environ = credentials(tmp_path, {name: VALUES[name] for name in names[:2]}) | {names[0]: VALUES[names[0]]}
+    asked = []
+
+    def ask(service: str, name: str) -> str | None:
+        asked.append((service, name))
+        return VALUES[name]
+
+    secrets = load_secrets(path, environ, ask)
+    folder = environ["CREDENTIALS_DIRECTORY"]
+    assert dict(secrets.places) == {
+        names[0]: "environment",
+        names[1]: f"{folder}/{names[1]}",
+        names[2]: str(path),
+        names[3]: "keyring mine",
+    }
+    assert asked == [("mine", names[3])], "the keyring is asked for what nobody else has"
+
+
+def test_the_keyring_is_not_asked_unless_its_owner_says_so(tmp_path):
+    def ask(service: str, name: str) -> str | None:
+        raise AssertionError(f"asked for {name}")
+
+    with pytest.raises(ConfigError, match="is missing"):
+        load_secrets(tmp_path / ".env", {}, ask)
+
+
+class Drawer(KeyringBackend):
+    """A keyring in memory, as a backend of the library."""
+
+    priority = 1
+
+    def __init__(self, entries: dict[tuple[str, str], str], *, locked: bool = False) -> None:
+        super().__init__()
+        self.entries, self.locked = entries, locked
+
+    def get_password(self, service: str, username: str) -> str | None:
+        if self.locked:
+            raise KeyringLocked("locked")
+        return self.entries.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.entries[service, username] = password
+
+
+@pytest.fixture
+def use():
+    before = keyring.get_keyring()
+    yield keyring.set_keyring
+    keyring.set_keyring(before)
+
+
+def test_the_systems_keyring_is_read_through_its_library(tmp_path, use):
+    use(Drawer({("deltawire", name): value for name, value in VALUES.items()}))
+    secrets = load_secrets(tmp_path / ".env", {"DELTAWIRE_KEYRING": "deltawire"})
+    assert secrets.vest_primary_private_key.reveal() == KEY
+
+
+def test_a_locked_keyring_is_told_once_and_nothing_of_it_is_shown(tmp_path, use):
+    use(Drawer({}, locked=True))
+    text = refused(tmp_path / ".env", {"DELTAWIRE_KEYRING": "deltawire"})
+    assert text.count("the keyring cannot be asked (KeyringLocked: locked)") == 1
+    assert "unlock" in text
+
+
+def test_without_a_keyring_on_the_machine_the_reason_is_told(tmp_path, use):
+    use(fail.Keyring())
+    assert "the keyring cannot be asked (NoKeyringError" in refused(tmp_path / ".env", {"DELTAWIRE_KEYRING": "x"})
+
+
+def test_a_malformed_value_is_told_with_the_place_it_came_from(tmp_path):
+    environ = credentials(tmp_path, VALUES | {"DELTAWIRE_PARADEX_ACCOUNT": "12"})
+    assert f"{environ['CREDENTIALS_DIRECTORY']}/DELTAWIRE_PARADEX_ACCOUNT: " in refused(tmp_path / ".env", environ)
