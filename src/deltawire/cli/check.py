@@ -22,14 +22,14 @@ from deltawire.observe.log import BufferedLog
 _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red", Level.SKIP: "dim"}
 
 
-def check(config_path: Path, *, as_json: bool) -> None:
+def check(config_path: Path, env_file: Path | None, *, as_json: bool) -> None:
     """Print the sheet. Exit 0: no line failed; 1: one did; 2: the settings cannot be read."""
     sheet = Sheet()
     view = _Silent() if as_json else _View(sheet)
     with view:
         config = _config(config_path, sheet)
         if config is not None:
-            secrets = _secrets(config_path, config, sheet)
+            secrets = _secrets(env_file or config_path.absolute().parent / ".env", config, sheet)
             net_loop.run(_examine(config, secrets, sheet))
     if as_json:
         typer.echo(orjson.dumps(as_document(sheet, config)).decode())
@@ -68,12 +68,12 @@ def _config(path: Path, sheet: Sheet) -> BotConfig | None:
         return None
 
 
-def _secrets(path: Path, config: BotConfig, sheet: Sheet) -> BotSecrets | None:
+def _secrets(env_file: Path, config: BotConfig, sheet: Sheet) -> BotSecrets | None:
     if config.is_paper:
         sheet.skip("settings", "keys", "mode paper needs none")
         return None
     try:
-        secrets = load_secrets(path.absolute().parent / ".env")
+        secrets = load_secrets(env_file)
     except ConfigError as e:
         _tell_problems("keys", e, sheet)
         return None

@@ -24,6 +24,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 Journal = Annotated[
     Path | None, typer.Option("--journal", help="Folder of the journal, instead of the config's.", metavar="DIR")
 ]
+Env = Annotated[
+    Path | None, typer.Option("--env", help="Keys of the accounts; without it, .env beside the config.", metavar="FILE")
+]
 CONFIG = Path("config.yaml")
 
 alert = typer.Typer(no_args_is_help=True, help="Tell people when something is wrong: Telegram, mail, webhooks, ...")
@@ -76,17 +79,17 @@ def init(
 
 
 @app.command()
-def check(config: Config = CONFIG, *, as_json: Json = False) -> None:
+def check(config: Config = CONFIG, env: Env = None, *, as_json: Json = False) -> None:
     """Look at settings, machine, venues and accounts; each line ok, warn, fail or skip, with its remedy."""
     from deltawire.cli.check import check as work
 
-    work(config, as_json=as_json)
+    work(config, env, as_json=as_json)
 
 
 @app.command()
 def run(
     config: Config = CONFIG,
-    env: Annotated[Path | None, typer.Option(help="Keys of the accounts; without it, .env beside the config.")] = None,
+    env: Env = None,
     *,
     live: Annotated[
         bool, typer.Option("--live", help="Yes, real orders: asked for once for each pair of accounts.")
@@ -289,6 +292,7 @@ def restore(
 def verify(
     config: Config = CONFIG,
     journal: Journal = None,
+    env: Env = None,
     *,
     live: Annotated[bool, typer.Option("--live", help="Ask the venues themselves; needs the keys.")] = False,
     as_json: Json = False,
@@ -296,7 +300,7 @@ def verify(
     """Print the statement of agreement, or what stands in its way. Exit 0: no rule broken, flat, and all agrees."""
     from deltawire.cli.verify import verify as work
 
-    work(config, journal, live=live, as_json=as_json)
+    work(config, journal, env, live=live, as_json=as_json)
 
 
 @app.command()

@@ -21,7 +21,7 @@ from deltawire.journal.segments import JournalError
 from deltawire.journal.statement import Account, Statement, VenueAnswer, build_statement
 
 
-def verify(config: Path, journal: Path | None, *, live: bool, as_json: bool) -> None:
+def verify(config: Path, journal: Path | None, env_file: Path | None, *, live: bool, as_json: bool) -> None:
     """Print the statement. Exit 0 only when it is signed off."""
     place = journal_place(config, journal)
     try:
@@ -29,7 +29,7 @@ def verify(config: Path, journal: Path | None, *, live: bool, as_json: bool) -> 
     except JournalError as e:
         exits.leave(str(e), exits.FAILED)
     if live:
-        statement = statement.with_answers(_ask(config, place, statement))
+        statement = statement.with_answers(_ask(config, env_file, place, statement))
     if as_json:
         typer.echo(orjson.dumps(as_document(statement)).decode())
     else:
@@ -38,13 +38,13 @@ def verify(config: Path, journal: Path | None, *, live: bool, as_json: bool) -> 
         raise typer.Exit(exits.FAILED)
 
 
-def _ask(config: Path, place: JournalPlace, statement: Statement) -> dict[str, VenueAnswer]:
+def _ask(config: Path, env_file: Path | None, place: JournalPlace, statement: Statement) -> dict[str, VenueAnswer]:
     pid = writer_pid(place.folder)
     if pid is not None:
         exits.leave(f"a bot (process {pid}) runs on this journal and compares itself: end it first", exits.MISUSED)
     with exits.wrong_settings_told():
         settings = load_config(config)
-        secrets = NO_SECRETS if settings.is_paper else load_secrets(config.absolute().parent / ".env")
+        secrets = NO_SECRETS if settings.is_paper else load_secrets(env_file or config.absolute().parent / ".env")
     from deltawire.cli.verify_live import ask_venues  # noqa: PLC0415 - the engine is loaded only for this
 
     return ask_venues(settings, secrets, statement, place.folder)
