@@ -1,6 +1,7 @@
 """A disk that is full, cannot be written, or gave back a damaged journal: what the bot as a process does about each."""
 
 import resource
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -102,7 +103,7 @@ def test_a_bot_that_dies_while_the_disk_is_full_is_followed_by_one_that_believes
 
 
 def test_a_journal_that_cannot_be_written_at_the_start_is_told_and_nothing_is_opened(rig: Rig):
-    text = rig.config.read_text().replace("dir: journal ", "dir: /proc/deltawire ")
+    text = re.sub(r"(?m)^  dir: journal\b", "  dir: /proc/deltawire", rig.config.read_text())
     assert "/proc/deltawire" in text
     rig.config.write_text(text)
     done = subprocess.run(
