@@ -1,7 +1,7 @@
 """A disk that is full, cannot be written, or gave back a damaged journal: what the bot as a process does about each."""
 
-import resource
 import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
