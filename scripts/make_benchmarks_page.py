@@ -12,6 +12,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ mpl.use("svg")
 import matplotlib.pyplot as plt  # the line above must come first
 
 ROOT = Path(__file__).resolve().parents[1]
+Reports = dict[str, dict[str, Any]]
+Get = Callable[[Reports], float]
 TITLES = {  # in the page's order; others follow by name
     "reaction": "Reaction, wire to wire",
     "execution": "Execution at a distance",
@@ -33,6 +36,50 @@ TITLES = {  # in the page's order; others follow by name
     "sign": "Signing",
     "safety": "What safety costs",
 }
+_IDLE, _SDK = "deltawire/floor paradex idle", "deltawire/paradex-py idle p50"
+_OWN = "own frame to both written idle"
+_LEGS = "deltawire both legs/round trip and venue time p50"
+_START = "process start to ready, 10 pairs, 0 ms"
+
+
+def ratio(bench: str, name: str) -> Get:
+    return lambda reports: reports[bench]["ratios"][name]
+
+
+def figure(bench: str, case: str, key: str) -> Get:
+    return lambda reports: reports[bench]["results"][case][key]
+
+
+def signed_ahead(reports: Reports) -> float:
+    """Return the part of the reaction's orders that came from a ladder, in percent."""
+    orders, ahead = (sum(row[at] for row in reports["reaction"]["tables"][0]["rows"]) for at in (2, 3))
+    return float(100 * ahead / orders)
+
+
+def frames_a_second(reports: Reports) -> float:
+    return float(reports["throughput"]["settings"]["frames_per_s_p50"]["bbo_evaluated"])
+
+
+def memory_mb(reports: Reports) -> float:
+    return max(float(row[3]) for row in reports["start"]["tables"][0]["rows"] if ", 10 pairs, " in row[0])
+
+
+TARGETS: tuple[
+    tuple[str, str, float, Get], ...
+] = (  # what the project set out to reach: words, at most or least, limit
+    ("Paradex reaction, p50, as a multiple of the floor's", "<=", 1.3, ratio("reaction", f"{_IDLE} p50")),
+    ("Paradex reaction, p99, as a multiple of the floor's", "<=", 2, ratio("reaction", f"{_IDLE} p99")),
+    ("Paradex reaction, p50, as a part of the official SDK's", "<=", 0.1, ratio("reaction", _SDK)),
+    ("own time, frame to both orders handed over, p50, us", "<=", 25, figure("reaction", _OWN, "p50")),
+    ("own time, frame to both orders handed over, p99, us", "<=", 100, figure("reaction", _OWN, "p99")),
+    ("orders signed ahead of their trigger, %", ">=", 99, signed_ahead),
+    ("both legs acknowledged, p50, as a multiple of round trip and venue time", "<=", 1.05, ratio("execution", _LEGS)),
+    ("Paradex order acknowledged at 80 ms, p50, ms", "<=", 150, figure("execution", "deltawire Paradex order", "p50")),
+    ("both legs acknowledged at 80 ms, p50, ms", "<=", 250, figure("execution", "deltawire both legs", "p50")),
+    ("best-bid/offer frames decoded, booked and evaluated a second", ">=", 300_000, frames_a_second),
+    ("process start to ready with 10 pairs, p50, ms", "<=", 2_000, figure("start", _START, "p50")),
+    ("memory with 10 pairs, MB", "<=", 150, memory_mb),
+)
 MACHINE = ("python", "system", "cpu", "cpus")
 WIDE = 30  # a plot whose largest figure is this many times its smallest gets a logarithmic axis
 COLOURS = ("#2a78b8", "#d1603d", "#4f9d69", "#8a63b0", "#b8923a", "#5a5a5a")
@@ -73,6 +120,7 @@ def make_page(reports: list[dict[str, Any]], docs: Path) -> Path:
     images.mkdir(parents=True, exist_ok=True)
     machines = sorted({machine_line(report["settings"]) for report in reports})
     parts = [HEAD.format(machine="\n\n".join(machines))]
+    parts += ["\n".join(targets({report["name"]: report for report in reports}))]
     parts += [section(report, images) for report in reports]
     page = docs / "benchmarks.md"
     page.write_text("\n".join(parts), encoding="utf-8")
@@ -81,6 +129,20 @@ def make_page(reports: list[dict[str, Any]], docs: Path) -> Path:
 
 def machine_line(settings: dict[str, Any]) -> str:
     return f"Machine: {settings['cpus']} x {settings['cpu']}, {settings['system']}, Python {settings['python']}."
+
+
+def targets(reports: Reports) -> list[str]:
+    """Return the table of what was to be reached, and what was."""
+    rows = []
+    for words, sign, limit, get in TARGETS:
+        try:
+            value = get(reports)
+        except (KeyError, IndexError, ValueError, ZeroDivisionError):  # not measured here, or by another version
+            rows.append((words, f"{sign} {number(limit)}", "not measured", ""))
+            continue
+        met = value <= limit if sign == "<=" else value >= limit
+        rows.append((words, f"{sign} {number(limit)}", number(value), "met" if met else "missed"))
+    return ["## Targets", "", *grid(("target", "", "measured", ""), rows)]
 
 
 def section(report: dict[str, Any], images: Path) -> str:
@@ -130,7 +192,7 @@ def figures_table(results: dict[str, Any]) -> list[str]:
     return grid(("case", "n", "p50", "p90", "p99", "max", "unit"), rows) if rows else []
 
 
-def grid(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def grid(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Return a Markdown table: text left in the first column, figures right in the others."""
     dashes = "|".join(["---", *["---:"] * (len(columns) - 1)])
     head = [f"| {' | '.join(columns)} |", f"|{dashes}|"]

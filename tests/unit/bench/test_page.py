@@ -42,6 +42,22 @@ def test_a_page_has_a_section_for_each_result_with_its_plots(tmp_path):
     assert all(f"(img/{name})" in page for name in drawn)
 
 
+def test_targets_are_met_missed_or_not_measured(tmp_path):
+    ratios = {"deltawire/floor paradex idle p50": 1.29, "deltawire/floor paradex idle p99": 2.01}
+    orders = Table("Orders", ("purpose", "venue", "orders", "ahead", "at once"), (("entry", "vest", 200, 199, 1),))
+    write = Report("reaction", machine(), {"a": figures([9], "us")}, ratios, tables=[orders]).as_json()
+    record.write(tmp_path / "results", write)
+    assert make_page(tmp_path).returncode == 0
+    page = (tmp_path / "docs/benchmarks.md").read_text().splitlines()
+    for line in (
+        "| Paradex reaction, p50, as a multiple of the floor's | <= 1.3 | 1.29 | met |",
+        "| Paradex reaction, p99, as a multiple of the floor's | <= 2 | 2.01 | missed |",
+        "| orders signed ahead of their trigger, % | >= 99 | 99.5 | met |",
+        "| memory with 10 pairs, MB | <= 150 | not measured |  |",
+    ):
+        assert line in page
+
+
 def test_without_results_it_says_how_to_make_them(tmp_path):
     done = make_page(tmp_path)
     assert done.returncode == 1
