@@ -33,4 +33,5 @@ def latency_value(
     if as_json:
         typer.echo(orjson.dumps(report.as_json()).decode())
     else:
-        Console().print(page(report))
+        # Without a terminal there is no width to keep to, and eleven columns want more than the usual 80.
+        Console(width=None if sys.stdout.isatty() else 140).print(page(report))

@@ -132,7 +132,12 @@ async def _run_logged(config: BotConfig, secrets: BotSecrets, clock: SystemClock
         control = ControlServer(config.control.socket, _commands(bot, stop, log), log)
         try:
             await control.start()
-            return await run_to_end(bot, stop, log)
+            with net_loop.tuned(asyncio.get_running_loop(), spin=config.latency.never_sleep, cpu=config.latency.cpu):
+                return await run_to_end(bot, stop, log)
+        except net_loop.CannotPin as e:
+            log.error("bot.cannot_start", reason=str(e))
+            await bot.abort()
+            return EXIT_MISUSED
         finally:
             await control.close()
 

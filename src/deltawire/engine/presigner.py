@@ -49,7 +49,8 @@ class SigningThread:
     """A thread of lower priority; the signing libraries let go of the interpreter while they work."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, "presigner", initializer=_be_nice)
+        # The thread is made at the first order, when the loop's own may be pinned to a CPU: this one keeps them all.
+        self._pool = ThreadPoolExecutor(1, "presigner", initializer=_be_nice, initargs=(os.sched_getaffinity(0),))
 
     def __call__(self, work: Work) -> asyncio.Future[list[PreparedOrder]]:
         return asyncio.get_running_loop().run_in_executor(self._pool, work)
@@ -268,5 +269,6 @@ class Presigner:
         )
 
 
-def _be_nice() -> None:
+def _be_nice(cpus: set[int]) -> None:
+    os.sched_setaffinity(0, cpus)
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), THREAD_NICE)  # Linux: of this thread alone

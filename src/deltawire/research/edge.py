@@ -6,9 +6,10 @@ stand decides the outcome, and that is ours: the table shows how loss grows with
 distance sees the same quotes at the same moments. Everything runs on a virtual clock: the bot's own computing costs no
 time, and no order waits for a CPU.
 
-"Detected" is the spread a trade was entered for, "executed" the one its fills got, both over all trades whose two legs
-filled; "kept" is the sum of what was executed over the sum of what was detected in all trades begun. A trade that found
-one leg gone gives the other back, at a loss.
+"Detected" or seen is the spread a trade was entered for, "executed" or got the one its fills had, both over the trades
+whose two legs filled; "kept" is the sum of what was executed over the sum of what was detected in all trades begun. A
+trade that finds one leg gone gives the other back, at a loss; "alone" is the longest time a leg stood without the
+other. PnL is after fees, and simulated.
 
 Left out: other traders who take the same edge (the quotes do not react to us), jitter, loss, and own computing time.
 """
@@ -142,17 +143,17 @@ def _table(outcomes: Sequence[_Outcome]) -> Table:
             )
         )
     columns = (
-        "round trip, ms",
-        "trades begun",
-        "both legs in",
+        "RTT ms",
+        "begun",
+        "both in",
         "given back",
-        "nothing filled",
-        "detected, bps",
-        "executed, bps",
-        "kept, %",
-        "simulated PnL after fees, USD",
-        f"against {outcomes[0].rtt_ms:g} ms, USD",
-        "longest leg alone, ms",
+        "no fill",
+        "seen bps",
+        "got bps",
+        "kept %",
+        "PnL USD",
+        f"vs {outcomes[0].rtt_ms:g} ms",
+        "alone ms",
     )
     return Table("The same recorded market at growing distance; money is simulated", columns, tuple(rows))
 

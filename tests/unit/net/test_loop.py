@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import time
 
 import pytest
@@ -51,3 +52,29 @@ def test_quiet_gc_freezes_and_disables():
         gc.unfreeze()
         if was_enabled:
             gc.enable()
+
+
+def test_a_tuned_loop_has_its_cpu_until_the_end_and_leaves_the_others_to_its_threads():
+    home = os.sched_getaffinity(0)
+    cpu = min(home)
+
+    async def main():
+        running = asyncio.get_running_loop()
+        with loop.tuned(running, spin=True, cpu=cpu):
+            own = os.sched_getaffinity(0)
+            of_thread = await asyncio.to_thread(os.sched_getaffinity, 0)
+        return own, of_thread, os.sched_getaffinity(0)
+
+    own, of_thread, after = loop.run(main())
+    assert own == {cpu}
+    assert of_thread == (home - {cpu} or home)
+    assert after == home
+
+
+def test_a_cpu_that_is_not_ours_is_refused_with_those_that_are():
+    async def main():
+        with loop.tuned(asyncio.get_running_loop(), spin=False, cpu=9_999):
+            raise AssertionError("it cannot have been pinned")
+
+    with pytest.raises(loop.CannotPin, match=r"latency\.cpu: .* CPU 9999; it has \["):
+        loop.run(main())
