@@ -35,6 +35,8 @@ form.addEventListener("submit", (event) => {
   open(field.value.trim().replace(/^.*#token=/, ""));
 });
 
+document.getElementById("open").disabled = false; // before this, a click would send the form past this script
+
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
 history.replaceState(null, "", location.pathname); // out of the address bar, the history and screenshots
 if (token) open(token);
