@@ -21,6 +21,7 @@ STEP_BPS = 40  # a step up opens a trade, the step back closes it
 _READY_S, _END_S = 60.0, 30.0
 _AFTER_MS = 5  # from the call to the earliest step: by then the control URL's own work is over
 _PENDING_S = 0.01
+_LATE_S = 0.1  # for orders still on their way
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +185,14 @@ class Stepping:
 
     async def take(self) -> Any:
         """Return what was seen since the last time, once no step is pending any more."""
-        await asyncio.sleep(0.1)
-        async with self._http.get("/reaction") as answer:
-            return await answer.json()
+        await asyncio.sleep(_LATE_S)
+        async with asyncio.timeout(_READY_S):
+            while True:
+                async with self._http.get("/reaction") as answer:
+                    told = await answer.json()
+                if not told["pending"]:
+                    return told
+                await asyncio.sleep(_LATE_S)
 
     async def _post(self, body: dict[str, Any]) -> None:
         """Arm a step as soon as the one before has been fired: it may wait for its silence."""

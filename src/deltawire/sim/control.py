@@ -143,7 +143,10 @@ class ControlServer:
 
     def _get_reaction(self, _: dict[str, Any]) -> dict[str, Any]:
         since_mono_ns = self._trigger.began_mono_ns
+        if self._trigger.is_pending:
+            return {"pending": True}
         return {
+            "pending": False,
             "triggers": [{"base": at.base, "mono_ns": at.mono_ns} for at in self._trigger.take()],
             **{name: venue.reaction(since_mono_ns) for name, venue in self._venues.items()},
         }

@@ -38,7 +38,7 @@ class Trigger:
         self._player, self._clock, self._call_later = player, clock, call_later
         self._last_written_mono_ns = last_written_mono_ns
         self._fired: list[Fired] = []
-        self._pending = False
+        self.is_pending = False
         self.began_mono_ns = 0  # the first of the steps not yet taken
 
     def arm(self, base: str, rate_e8: int, *, after_ms: int, quiet_ms: int, burst: int) -> None:
@@ -46,7 +46,7 @@ class Trigger:
 
         Raises ValueError while one is pending, and for times or a burst out of bounds.
         """
-        if self._pending:
+        if self.is_pending:
             raise ValueError("a step is pending: one at a time")
         if not (0 <= after_ms <= WAIT_MS_MAX and 0 <= quiet_ms <= WAIT_MS_MAX and 0 <= burst <= BURST_MAX):
             raise ValueError(f"need 0 to {WAIT_MS_MAX} ms and a burst of 0 to {BURST_MAX}")
@@ -56,7 +56,7 @@ class Trigger:
             raise ValueError(f"{FIRED_MAX} steps wait to be asked for: GET /reaction first")
         if not self._fired:
             self.began_mono_ns = self._clock.mono_ns()
-        self._pending = True
+        self.is_pending = True
         quiet_ns = (BURST_GAP_MS - 1 if burst else quiet_ms) * _MS_NS
         self._call_later(after_ms / 1e3, lambda: self._next(base, rate_e8, quiet_ns, burst))
 
@@ -76,6 +76,6 @@ class Trigger:
         if left_ns > 0:
             self._call_later(max(left_ns, _MS_NS) / 1e9, lambda: self._next(base, rate_e8, quiet_ns, 0))
             return
-        self._pending = False
+        self.is_pending = False
         self._fired.append(Fired(base, now_ns))
         self._player.lean(base, rate_e8)

@@ -60,6 +60,7 @@ def test_an_answer_to_another_order_stops_the_benchmark():
 
 
 @pytest.mark.e2e
+@pytest.mark.timeout(300)
 def test_reaction_accounts_for_every_step_of_bot_and_floor_and_says_what_is_missing():
     settings = ReactionSettings(blocks=1, idle_steps=4, hot_steps=2, warm_up=2, never_sleep=False, others=False)
     report = bench_reaction(settings).as_json()

@@ -90,11 +90,13 @@ async def test_a_step_is_fired_when_it_is_due_and_told_once_with_what_the_venues
     assert await call("POST", "/trigger", body) == (200, {"armed": True})
     status, refused = await call("POST", "/trigger", body)
     assert (status, refused["error"]) == (400, "a step is pending: one at a time")
+    assert await call("GET", "/reaction") == (200, {"pending": True})
     served.clock.advance(6 * 10**6)
     moved = shifted(QUOTE, 12 * BPS_E8 + BPS_E8 // 2)
     assert served.market.last("paradex", "BTC") == moved
     _, told = await call("GET", "/reaction")
     assert told == {
+        "pending": False,
         "triggers": [{"base": "BTC", "mono_ns": armed_ns + 5 * 10**6}],
         "vest": {"orders_read_mono_ns": [armed_ns + 9]},
     }
