@@ -2,9 +2,10 @@
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
-from tests.faultrun.plans import S_NS, at, run
+from tests.faultrun.plans import PLAN, S_NS, at, run
 
 from deltawire.core.events import FilledTotal, Sent
 from deltawire.core.money import E8
@@ -125,4 +126,59 @@ def test_a_date_set_wrong_while_a_pair_is_held_opens_nothing_and_refuses_no_exit
     assert len(told) == 2, "one round trip, whose exit came after the step"
     assert any("entry.refused" in line and "rule=clock" in line for line in outcome.lines)
     assert not any('"kind":"rejected"' in line for line in outcome.lines)
+    assert outcome.broken == []
+
+
+# Held for seconds: what happens to a trade here takes longer than the usual hold.
+HELD = {
+    "basis": replace(PLAN.basis, period_ns=7 * S_NS, hold_min_ns=3 * S_NS, hold_max_ns=5 * S_NS),
+    "hold_ns_max": 30 * S_NS,
+    "watch_every_ms": 500,
+}
+
+
+def test_a_trade_that_is_stuck_is_over_once_a_person_has_closed_its_leg():
+    """Nothing was compared while a trade was stuck or closing: it tried on against a position that was not there."""
+    refuse = at(2.3, "vest.reject_order", code="3001", where="answer", count=10**4)
+    outcome = run(refuse, at(45.0, "hand.close"), faults_until_ns=60 * S_NS, watch_every_ms=500)
+    assert outcome.coverage["trade stuck empty"] == 1
+    assert outcome.broken == []
+
+
+def test_what_others_closed_is_taken_off_every_layer_and_not_twice_off_the_newest():
+    outcome = run(at(3.2, "hand.close"), layers_max=2, **HELD)
+    assert outcome.coverage["trade holding empty"] == 2
+    assert outcome.broken == []
+
+
+def test_a_fill_taken_back_before_a_crash_is_not_bought_again_by_the_next_run():
+    """The journal had the change; the next run took the pair for one with a missing leg, and repaired it."""
+    outcome = run(at(2.6, "paradex.bust"), at(4.0, "crash.now"), **HELD)
+    assert not outcome.coverage["trade entering missing"]
+    assert outcome.broken == []
+
+
+def test_a_refusal_of_an_order_that_was_found_filled_changes_nothing():
+    """The table had no row for it: the order's news raised, and entries were halted."""
+    outcome = run(
+        at(0.1, "paradex.false_reject", code="VALIDATION_ERROR", count=1),
+        at(0.1, "paradex.lose_events", count=1),
+        at(0.5, "net.slow", venue="paradex", port="ws", way="down", delay_ms=2_000, ms=4_000),
+        tells_new=False,
+    )
+    assert outcome.coverage["order filled Rejected"] == 1
+    assert outcome.broken == []
+
+
+def test_entries_wait_while_a_position_nobody_ordered_is_looked_at_again():
+    """With a trade every second the second look never found the pair at rest, and one leg stayed alone unseen."""
+    outcome = run(at(2.0, "vest.close_position"), watch_every_ms=500)
+    assert any("position.changed" in line for line in outcome.lines)
+    assert outcome.broken == []
+
+
+def test_power_loss_costs_what_was_not_flushed_and_nothing_else():
+    outcome = run(at(1.75, "crash.power", keep_e8=0))
+    assert outcome.coverage["fault crash.power"] == 1
+    assert any("journal.lost" in line for line in outcome.lines)
     assert outcome.broken == []

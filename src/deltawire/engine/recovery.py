@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from deltawire.core.edge import PairRules
 from deltawire.core.events import InDoubt
 from deltawire.core.order import IllegalTransition, Order, OrderState, apply
-from deltawire.core.trade import EXITING, Trade, lot_at
+from deltawire.core.trade import EXITING, REPAIRING, UNWINDING, Trade, lot_at
 from deltawire.core.types import ClientOrderId, OrderRequest, Purpose, Side, TradeId
 from deltawire.engine.unsent import PendingLadders
 from deltawire.journal.records import (
@@ -181,6 +181,11 @@ def rebuild(remains: Remains, rules: PairRules, now_mono_ns: int) -> Trade:
         trade.add(leg, _request(intent, rules))
         order = _fold(trade.orders[ClientOrderId(intent.client_id)], remains)
         trade.orders[order.request.client_id] = order if order.is_final else apply(order, InDoubt("the bot was away"))
+    trade.repairs = sum(intent.purpose == "repair" for intent in remains.intents)
+    if any(intent.purpose == "unwind" for intent in remains.intents):
+        trade.phase = UNWINDING  # what was being given back is not asked for again
+    elif trade.repairs:
+        trade.phase = REPAIRING
     for change in remains.adjusted:
         trade.external_e8[0 if change.leg == "a" else 1] += change.size_e8
     if remains.closed is not None or any(intent.purpose == "exit" for intent in remains.intents):

@@ -11,6 +11,7 @@ from deltawire.core.money import E8
 S_NS = 10**9
 VENUES = ("paradex", "vest")
 PORTS = ("rest", "ws")
+WAYS = ("both", "both", "down", "up")
 # The faults end by then; long enough for four or five round trips of the drawn market.
 FAULTS_UNTIL_NS = 14 * S_NS
 Draw = Callable[[random.Random], dict[str, Any]]
@@ -40,7 +41,7 @@ def false_code(venue: str, rng: random.Random) -> dict[str, Any]:
 
 def goodbye(rng: random.Random) -> dict[str, Any]:
     dark = rng.random() < 0.6
-    ms = rng.randrange(3_200, 6_500) if dark else rng.randrange(200, 2_000)
+    ms = rng.randrange(500, 6_500) if dark else rng.randrange(200, 2_000)
     return {"venue": rng.choice(VENUES), "writes": rng.randrange(1, 8), "dark": dark, "ms": ms}
 
 
@@ -112,7 +113,11 @@ def _venue_for(low_ms: int, high_ms: int) -> Draw:
 
 
 def _slow(rng: random.Random) -> dict[str, Any]:
-    return _port(rng) | {"delay_ms": rng.randrange(100, 2_500), "ms": rng.randrange(200, 4_000)}
+    return _port(rng) | {
+        "delay_ms": rng.randrange(100, 2_500),
+        "ms": rng.randrange(200, 4_000),
+        "way": rng.choice(WAYS),
+    }
 
 
 def _side(rng: random.Random) -> dict[str, Any]:

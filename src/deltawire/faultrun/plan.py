@@ -18,6 +18,7 @@ STRIKES_MAX = 8
 SIEGE_ONE_IN, SIEGE_UNTIL_NS = 40, 60 * S_NS
 # Rare rows of the transition tables need several faults that fit together: such days are drawn as a theme.
 THEME_SHARE = 0.5
+LONG_HELD = ("hands", "again")  # what happens to a trade there takes longer than the usual hold
 # Of Paradex's release on weekdays at 04:30 UTC, 1,800 s after the usual start: some seeds come near it.
 RELEASE_ONE_IN, RELEASE_S = 40, 1_800
 BURST_SHARE, BURST_NS = 0.4, S_NS // 2
@@ -78,10 +79,10 @@ def draw(seed: int) -> Plan:
         basis=BasisSettings(
             height_min_e8=20 * BPS_E8,
             height_max_e8=rng.choice((30, 45)) * BPS_E8,
-            period_ns=3_000 * MS,
+            period_ns=(7_000 if theme in LONG_HELD else 3_000) * MS,
             ramp_ns=rng.choice((150, 400)) * MS,
-            hold_min_ns=600 * MS,
-            hold_max_ns=rng.choice((900, 1_800)) * MS,
+            hold_min_ns=(3_000 if theme in LONG_HELD else 600) * MS,
+            hold_max_ns=(5_000 if theme in LONG_HELD else rng.choice((900, 1_800))) * MS,
             alternate=rng.random() < 0.5,
         ),
         delay_ns={venue: rng.randrange(1, 120 if slow else 25) * MS for venue in VENUES},
@@ -92,7 +93,7 @@ def draw(seed: int) -> Plan:
         size_e8=rng.choice((2, 5, 10, 20)) * E8 // 1_000,
         confirm_updates=rng.choice((1, 2)),
         repairs_max=rng.choice((0, 1, 2, 2)),
-        hold_ns_max=(30 if theme == "hands" else rng.choice((1, 3, 30))) * S_NS,
+        hold_ns_max=(30 if theme in LONG_HELD else rng.choice((1, 3, 30))) * S_NS,
         slippage_e8=rng.choice((1, 2, 5)) * BPS_E8,
         layers_max=rng.choice((1, 1, 2)),
         harder_leg_first=rng.random() < (0.6 if theme == "hands" else 0.2),
@@ -104,12 +105,18 @@ def draw(seed: int) -> Plan:
         faults_until_ns=SIEGE_UNTIL_NS if siege else FAULTS_UNTIL_NS,
         vest_keeps_back_ms=rng.choice((40, 300, 500)),
         strikes=_strikes(rng, siege=siege, theme=theme),
-        restart_after_ns=tuple(rng.randrange(100, 3_000) * MS for _ in range(STRIKES_MAX + 1)),
+        restart_after_ns=tuple(
+            rng.randrange(100, 500 if theme == "again" else 3_000) * MS for _ in range(STRIKES_MAX + 1)
+        ),
         tells_new=rng.random() < (0.3 if theme in {"liars", "orders"} else 0.7),
         watch_every_ms=500 if theme == "hands" else rng.choice((500, 2_000, 5_000)),
         starts_late_s=RELEASE_S - rng.randrange(1, 90) if near_release else 0,
         theme=theme,
     )
+
+
+def _downtimes(rng: random.Random, ms_max: int) -> tuple[int, ...]:
+    return tuple(rng.randrange(100, ms_max) * MS for _ in range(STRIKES_MAX + 1))
 
 
 def _strikes(rng: random.Random, *, siege: bool, theme: str) -> tuple[Strike, ...]:
@@ -127,7 +134,10 @@ def _strikes(rng: random.Random, *, siege: bool, theme: str) -> tuple[Strike, ..
     if siege:
         kind = rng.choice(("vest.halt", "vest.reject_order", "paradex.reject_order", "paradex.rate_limit"))
         found.append(Strike(moment(rng) // 2, kind, {"ms": 10**6} if kind == "vest.halt" else {"count": 10**4}))
-    in_time = (strike for strike in found if strike.at_ns < FAULTS_UNTIL_NS)
+    in_time = [strike for strike in found if strike.at_ns < FAULTS_UNTIL_NS]
+    if siege and rng.random() < 0.7:
+        # The person who was called closes by hand.
+        in_time.append(Strike(rng.randrange(45, 58) * S_NS, "hand.close"))
     return tuple(sorted(in_time, key=lambda strike: strike.at_ns))
 
 

@@ -115,11 +115,12 @@ class Striker:
                 wire.freeze()
             self.later(ms * MS_NS, route.light_up)
 
-    def _net_slow(self, venue: str, port: str, delay_ms: int, ms: int) -> None:
+    def _net_slow(self, venue: str, port: str, delay_ms: int, ms: int, way: str = "both") -> None:
         route = self.routes[venue][port]
         usual = self.plan.delay_ns[venue]
         self.struck("net.slow")
-        route.delay_ns = dict.fromkeys(Way, delay_ms * MS_NS)
+        slowed = tuple(Way) if way == "both" else (Way(way),)
+        route.delay_ns = dict.fromkeys(Way, usual) | dict.fromkeys(slowed, delay_ms * MS_NS)
         self.later(ms * MS_NS, partial(setattr, route, "delay_ns", dict.fromkeys(Way, usual)))
 
     def _clock_step(self, ms: int) -> None:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 
+from deltawire.core.money import E8
 from deltawire.faultrun.kinds import (
     FAULTS_UNTIL_NS,
     KINDS,
@@ -57,20 +58,41 @@ def _crashes(rng: random.Random) -> Iterator[Strike]:
 def _again(rng: random.Random) -> Iterator[Strike]:
     """Every event comes a second time, seconds later: over reconnects, and in the next run of the bot."""
     for venue in VENUES:
-        yield Strike(S_NS // 2, f"{venue}.duplicate_events", {"ms": rng.randrange(500, 5_000), "count": 20})
-    for _ in range(rng.randint(1, 4)):
-        kind = rng.choice(("crash.now", "crash.at_write", "paradex.drop_stream", "vest.drop_stream"))
+        yield Strike(S_NS // 2, f"{venue}.duplicate_events", {"ms": rng.randrange(500, 4_000), "count": 40})
+    for _ in range(rng.randint(2, 5)):
+        kind = rng.choice(("crash.now", "crash.now", "crash.at_write", "paradex.drop_stream", "vest.drop_stream"))
         yield Strike(moment(rng), kind, KINDS[kind](rng))
 
 
 def _goodbye(rng: random.Random) -> Iterator[Strike]:
     """A venue leaves just as an order is to be sent: its bytes never leave, and the bot learns that at once or late."""
+    if rng.random() < 0.5:
+        yield from _last_road(rng)
     for _ in range(rng.randint(3, 8)):
         at_ns = moment(rng)
         yield Strike(at_ns, "net.goodbye", goodbye(rng))
         if rng.random() < 0.4:  # the order socket is gone as well: exits have the other road only
             yield Strike(at_ns - S_NS // 10, "net.refuse", {"venue": "paradex", "port": "ws", "ms": 4_000})
             yield Strike(at_ns, "net.goodbye", goodbye(rng) | {"venue": "paradex"})
+
+
+def _last_road(rng: random.Random) -> Iterator[Strike]:
+    """One leg is refused, so the other is given back: in small parts, over REST only, and then that road goes too."""
+    at_ns = moment(rng) * 2 // 3
+    yield Strike(at_ns, "vest.reject_order", {"code": "3001", "where": "answer", "count": 10})
+    yield Strike(at_ns, "paradex.partial_fill", {"fraction_e8": E8 // 3, "count": 12})
+    at_ns += rng.randrange(300, 3_000) * MS
+    yield Strike(at_ns, "net.refuse", {"venue": "paradex", "port": "ws", "ms": 4_000})
+    for _ in range(5):
+        at_ns += rng.randrange(100, 900) * MS
+        yield Strike(at_ns, "net.goodbye", {"venue": "paradex", "writes": 1, "dark": False, "ms": 300})
+
+
+def _overtaken(rng: random.Random) -> Iterator[Strike]:
+    """The word that a connection is lost comes before the order that went over it: a look-up then finds nothing yet."""
+    for _ in range(rng.randint(3, 6)):
+        lost = {"venue": rng.choice(VENUES), "where": "after", "late_ms": rng.randrange(200, 900)}
+        yield Strike(moment(rng), "net.cut_order", lost)
 
 
 def _power(rng: random.Random) -> Iterator[Strike]:
@@ -100,6 +122,11 @@ def _lies(rng: random.Random) -> Iterator[Strike]:
                 f"{venue}.late_fill",
                 {"ms": rng.randrange(2_000 if hides else 100, 6_500 if hides else 4_500)} | first,
             )
+        if venue == "paradex" and not hides and rng.random() < 0.4:
+            # The refusal comes when the order has long been found to be filled, or partly filled and over.
+            yield Strike(at_ns, "paradex.lose_events", dict(first))
+            slow = {"venue": venue, "port": "ws", "way": "down", "delay_ms": rng.randrange(1_700, 2_500), "ms": 12_000}
+            yield Strike(at_ns, "net.slow", slow)
         if rng.random() < 0.5:
             yield Strike(at_ns, f"{venue}.reorder_events", dict(first))
         if rng.random() < 0.4:
@@ -130,4 +157,5 @@ THEMES: dict[str, Callable[[random.Random], Iterator[Strike]]] = {
     "goodbye": _goodbye,
     "hands": _hands,
     "power": _power,
+    "overtaken": _overtaken,
 }

@@ -57,6 +57,7 @@ RESOLVED_WITHIN_NS = 60 * S_NS
 STOPPED_WITHIN_NS = 60 * S_NS
 # A position that is not the bot's must be named within two of its looks at the accounts, and their time-outs.
 NAMED_WITHIN_NS = 30 * S_NS
+TOLD_WITHIN_NS = 10 * S_NS  # what a venue denied comes out: more than its latest events and longest denial
 SHOWN_WITHIN_NS = 2 * S_NS  # Vest shows a change of its account late
 MONITOR_NS = 20 * MS_NS
 UNWIND_STEPS_MAX = 20  # nested clean-ups that each wait for something
@@ -320,6 +321,8 @@ class World:
         if not at_rest:
             shown = ", ".join(trade.phase.value for t in bot.traders for trade in t.dealer.open)
             self.judge.broke("live", f"not at rest once the faults have ended: {shown}, halted: {bot.gate.halted}")
+        if self.judge.books.misled():
+            await asyncio.sleep(TOLD_WITHIN_NS / S_NS)
         if not await self._until(lambda: self._knows(bot), NAMED_WITHIN_NS):
             self.judge.broke("live", f"the venues hold {self.judge.held()}, and the bot neither closes nor names it")
         await self._until(lambda: all(map(_is_at_rest, bot.traders)), RESOLVED_WITHIN_NS)

@@ -247,7 +247,7 @@ class _Checker:
         others_e8 = direction * self._external_e8(intent.trade_id, intent.leg)
         on_e8 = direction * sum(o.sign * o.filled_e8 for o in self._leg(order)) + others_e8
         target_e8 += max(others_e8, 0)
-        if not 0 <= on_e8 <= target_e8:
+        if not min(others_e8, 0) <= on_e8 <= target_e8:
             what = f"{format_e8(on_e8)}, target {format_e8(target_e8)}"
             self._broken("I1", f"trade {intent.trade_id} leg {intent.leg} is on with {what}")
 

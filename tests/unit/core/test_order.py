@@ -183,3 +183,15 @@ def test_telling_a_story_twice_changes_nothing_more(story):
 
 def test_sent_is_where_bytes_are():
     assert apply(Order(request()), Sent()).state is SENT
+
+
+def test_a_refusal_after_all_has_filled_is_not_believed():
+    order = _after([ACK, _fill("a", SIZE_E8), Rejected("1", "not true")])
+    assert (order.state, order.filled_e8) == (FILLED, SIZE_E8)
+
+
+@pytest.mark.parametrize("end", [[_fill("a", SIZE_E8)], [ACK, Closed(0, "IOC")], [Rejected("1", "no")]])
+@pytest.mark.parametrize("late", [InDoubt("timeout"), NotFound()])
+def test_a_time_out_or_a_look_up_that_comes_after_the_end_changes_nothing(end, late):
+    order = _after(end)
+    assert apply(order, late) is order
