@@ -419,8 +419,8 @@ def _page(outcomes: list[Noticed]) -> str:
 
 `scripts/mutation_check.py --write` breaks the safety rules one at a time in a copy of the tree, and runs the tests of
 core and engine there and the fault runs of {len(SEEDS)} fixed seeds. {len(outcomes)} breakages: the tests notice
-{by_test}, the fault runs {by_seed}. The last two columns are the first test that failed, and the first seed that broke a rule and
-which. Fault runs see what a breakage does to positions, orders and the journal: limits that no seed comes near, and
+{by_test}, the fault runs {by_seed}. The last two columns: the first test that failed; the first seed that broke a rule,
+and which. Fault runs see what a breakage does to positions, orders and the journal. Limits that no seed comes near, and
 rules that cost money without breaking an invariant, are the tests' alone.
 
 | rule | breakage | test | fault runs catch it |
