@@ -3,11 +3,13 @@
 Clients take turns against the same simulators, in shuffled blocks, each in a process of its own: the real bot (live,
 both books, both legs, every limit, journal and log), the floor (its loop and sockets, an order made before, sent back
 at each frame; the venues read and refuse it), and, where their environment is there, the official SDK paradex-py and
-ccxt with the bare job of one leg. The simulators fire a step of 40 bps and back by a timer of their own: `idle` once
-the market's stream has been silent for 10 ms, `hot` 2 ms after the last of ten frames. `never-sleep`: the client's loop
-spins instead of waiting. `own` is the bot's part, from its journal: from the frame in its callback to both orders
-handed to the sockets. With two CPUs or more, clients have one and the venues another: on a shared one the kernel runs
-the woken venue before the client's own write call returns. Clients we did not write have an account of their own.
+ccxt with the bare job of one leg, on an account of their own. The simulators fire a step of 40 bps and back by a timer
+of their own: `idle` once the market's stream has been silent for 10 ms, `hot` 2 ms after the last of ten frames.
+`never-sleep`: the client's loop spins instead of waiting. `own` is the bot's part, from its journal: from the frame in
+its callback to both orders handed to the sockets; with `wire` before and behind it makes up the Paradex reaction.
+
+With two CPUs or more, clients have one and the venues another: on a shared one the kernel runs the woken venue before
+the client's own write call returns.
 
 Left out: the network, the network card, and the wait for confirmations (one update is enough here). Both venues are one
 process, which reads the Vest order when it has dealt with the Paradex one; the floor's is refused and so dealt with
@@ -144,8 +146,8 @@ def _add(seen: _Seen, block: Block) -> None:
         for step in joined.steps:
             for venue, read_ns in step.read_ns.items():
                 seen.samples[f"{client.name} {venue} {way}"].append(read_ns - step.written_ns)
-        for orders in _by_step(timed, joined.steps):
-            _add_own(seen, way, orders)
+        for step, orders in _by_step(timed, joined.steps):
+            _add_own(seen, way, step, orders)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,17 +170,17 @@ def timed_orders(journal: Path) -> list[TimedOrder]:
     return sorted(found, key=lambda order: order.stamps.received_mono_ns)
 
 
-def _by_step(timed: Sequence[TimedOrder], steps: Sequence[Step]) -> list[list[TimedOrder]]:
-    """Return the bot's pairs of orders, each with the step it answers."""
+def _by_step(timed: Sequence[TimedOrder], steps: Sequence[Step]) -> list[tuple[Step, list[TimedOrder]]]:
+    """Return the steps the bot answered with an order at each venue, and these orders."""
     pairs = []
     for step in steps:
         answers = [at for at in timed if step.written_ns <= at.stamps.received_mono_ns < step.until_ns]
         if len(answers) == len({at.venue for at in answers}) == len(_VENUES):
-            pairs.append(answers)
+            pairs.append((step, answers))
     return pairs
 
 
-def _add_own(seen: _Seen, way: str, orders: Sequence[TimedOrder]) -> None:
+def _add_own(seen: _Seen, way: str, step: Step, orders: Sequence[TimedOrder]) -> None:
     stamps = [order.stamps for order in orders]
     received_ns = min(at.received_mono_ns for at in stamps)
     decided_ns = min(at.decided_mono_ns for at in stamps)
@@ -190,7 +192,15 @@ def _add_own(seen: _Seen, way: str, orders: Sequence[TimedOrder]) -> None:
         seen.ladder[order.purpose, order.venue].update((kind,))
     if way != "idle":
         return
-    add["own: frame to decided"].append(decided_ns - received_ns)
+    add["wire: frame written to callback"].append(received_ns - step.written_ns)
+    add["wire: order handed to socket to read, Paradex"] += [
+        step.read_ns["paradex"] - order.stamps.written_mono_ns for order in orders if order.venue == "paradex"
+    ]
+    add[f"own: frame to both written, {orders[0].purpose}"].append(written[-1] - received_ns)
+    booked_ns = [at.decoded_mono_ns for at in stamps if at.decoded_mono_ns]
+    if booked_ns:
+        add["own: frame to booked"].append(min(booked_ns) - received_ns)
+        add["own: booked to decided"].append(decided_ns - min(booked_ns))
     add["own: decided to first written"].append(written[0] - decided_ns)
     add["own: first to both written"].append(written[-1] - written[0])
     for order in orders:
