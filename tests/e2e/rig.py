@@ -108,8 +108,12 @@ class Rig:
         """Hold Vest so many bps above Paradex."""
         self.control("/market", {"basis_bps": bps})
 
-    def fault(self, venue: str, kind: str, **params: Any) -> None:
-        self.control("/faults", {"venue": venue, "kind": kind, "params": params})
+    def fault(self, venue: str, kind: str, count: int = 1, **params: Any) -> None:
+        self.control("/faults", {"venue": venue, "kind": kind, "count": count, "params": params})
+
+    def clear_faults(self) -> None:
+        request = urllib.request.Request(f"{self.ready.control_url}/faults", method="DELETE")
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10).close()
 
     def control(self, path: str, body: dict[str, Any]) -> Any:
         return ask_sim(self.ready, path, body)

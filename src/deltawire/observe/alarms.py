@@ -42,6 +42,8 @@ EVENTS: dict[str, tuple[str, str, str]] = {
     "bot.disarmed": (WARNING, "the bot waits to be armed", "bot-dead"),
     "journal.unwritable": (CRITICAL, "the journal cannot be written", "disk-full"),
     "log.secret_masked": (CRITICAL, "a secret was about to be logged", "keys-leaked"),
+    "paradex.state": (WARNING, "Paradex does not trade normally", "venue-down"),
+    "vest.market.halted": (WARNING, "Vest halted a market", "venue-down"),
     "paradex.main_key": (WARNING, "a main key is in use", "keys-leaked"),
     "venue.clock": (WARNING, "the clock is off", "clock-off"),
     "guardian.bot_is_silent": (CRITICAL, "the guardian hears nothing from the bot", "bot-dead"),

@@ -1,0 +1,191 @@
+"""The worst nights of docs/runbook.md on simulated venues: the trouble, what is told, and the page's own commands."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.e2e.rig import Rig, wait_until
+from typer.testing import CliRunner
+
+from deltawire.cli.control_client import ask
+from deltawire.cli.main import app
+from deltawire.cli.template import env_text
+from deltawire.journal.records import TradeClosed
+from deltawire.observe.alarms import alarm_of
+
+pytestmark = pytest.mark.e2e
+WIDE_BPS = 40
+PAGE = Path(__file__).resolve().parents[2] / "docs/runbook.md"
+
+
+class Night:
+    """One night: its rig, and the commands that the page has for it."""
+
+    def __init__(self, rig: Rig, heading: str) -> None:
+        self.rig = rig
+        text = PAGE.read_text().split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+        blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
+        self._blocks = [[line[2:] for line in block.splitlines()] for block in blocks]
+
+    def do(self) -> list[str]:
+        """Run the next block of commands of the page, each of which must succeed, and return what they printed."""
+        return [self._run(line) for line in self._blocks.pop(0)]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every command of the page was run."""
+        return not self._blocks
+
+    def _run(self, line: str) -> str:
+        words = shlex.split(line)
+        if words[0] == "jq" and shutil.which("jq") is None:
+            return ""
+        if words == ["deltawire", "run"]:
+            self.rig.start_bot()
+            return ""
+        if words[0] == "deltawire":  # in this process: the interpreter's start would cost a second each
+            told = CliRunner().invoke(app, [*words[1:], "--config", str(self.rig.config)])
+            assert told.exit_code == 0, f"{line}: {told.output}\n{self.rig.bot_log()}"
+            return told.output
+        return subprocess.run(
+            words, cwd=self.rig.config.parent, capture_output=True, text=True, check=True, timeout=100
+        ).stdout
+
+    def is_told(self, anchor: str) -> bool:
+        """Say whether an alarm of the log so far leads a person to this place of the page."""
+        lines = (self.rig.config.parent / "deltawire.log.jsonl").read_text().splitlines()
+        alarms = [alarm_of(json.loads(line)) for line in lines if line.endswith("}")]
+        return anchor in {alarm.runbook for alarm in alarms if alarm is not None}
+
+
+@pytest.fixture
+def night(tmp_path: Path, request: pytest.FixtureRequest):
+    name: Callable[..., object] = request.function
+    heading = name.__name__.removeprefix("test_").replace("_", " ").capitalize()
+    with Rig(tmp_path, "accounts: 2\n") as rig:
+        rig.config.write_text(rig.config.read_text().replace("max_hold_s: 20", "max_hold_s: 600"))
+        yield Night(rig, heading)
+
+
+def hold(rig: Rig) -> None:
+    rig.start_bot()
+    rig.spread(WIDE_BPS)
+    rig.wait_for("holding")
+
+
+def is_flat(rig: Rig) -> bool:
+    return rig.pair_state() == "watching"
+
+
+def test_one_leg_on(night: Night):
+    rig = night.rig
+    rig.start_bot()
+    # Vest refuses everything, and Paradex everything after the entry: what it filled cannot be given back.
+    rig.fault("vest", "reject_order", 500, code="3001")
+    rig.control("/faults", {"venue": "paradex", "kind": "reject_order", "at_order": 2, "count": 500})
+    rig.spread(WIDE_BPS)
+    wait_until(lambda: night.is_told("one-leg-on"), "a person is told")
+    status, refusals = night.do()
+    assert "ONE LEG for" in status
+    assert "trade.alarm" in refusals or shutil.which("jq") is None
+    rig.clear_faults()
+    rig.spread(0)
+    night.do()
+    wait_until(lambda: is_flat(rig), f"it is given back\n{rig.bot_log()}")
+    night.do()
+    assert rig.status()["state"] == "running"
+    assert night.is_over
+    assert rig.end_bot() == 0
+    rig.assert_all_is_well()
+
+
+def test_venue_down(night: Night):
+    rig = night.rig
+    hold(rig)
+    rig.fault("paradex", "maintenance", ms=4000)
+    wait_until(lambda: night.is_told("venue-down"), "a person is told")
+    rig.spread(0)
+    night.do()
+    night.do()
+    assert rig.pair_state() == "holding", "one leg is not closed without the other"
+    wait_until(lambda: is_flat(rig), f"closed when it trades again\n{rig.bot_log()}")
+    night.do()
+    assert rig.status()["state"] == "running"
+    assert night.is_over
+    assert rig.end_bot() == 0
+    rig.assert_all_is_well()
+
+
+def test_keys_leaked(night: Night):
+    rig = night.rig
+    hold(rig)
+    night.do()
+    assert rig.bot is not None
+    assert rig.bot.wait(timeout=60) == 0
+    assert [closed.outcome for closed in rig.of(TradeClosed)] == ["closed"]
+    rig.fault("paradex", "expire_token")
+    rig.fault("vest", "expire_token")
+    new = rig.ready.accounts[1]
+    (rig.config.parent / ".env").write_text(
+        env_text(
+            new.paradex.account_address,
+            new.paradex.private_key,
+            new.vest.primary_address,
+            new.vest.primary_private_key,
+        )
+    )
+    night.do()
+    assert rig.status()["state"] == "disarmed"
+    assert rig.status()["halted"] == "killed by a person"
+    night.do()
+    assert rig.status()["state"] == "running"
+    rig.spread(WIDE_BPS)
+    rig.wait_for("holding")
+    rig.spread(0)
+    wait_until(lambda: is_flat(rig), f"it trades with the new keys\n{rig.bot_log()}")
+    assert night.is_over
+    assert rig.end_bot() == 0
+
+
+def test_reconciliation_difference(night: Night):
+    rig = night.rig
+    hold(rig)
+    rig.fault("vest", "close_position")
+    wait_until(lambda: rig.status()["halted"] and is_flat(rig), f"the pair is closed\n{rig.bot_log()}")
+    wait_until(lambda: night.is_told("reconciliation-difference"), "a person is told")
+    [status] = night.do()
+    assert "without an order of ours" in status
+    rig.spread(0)
+    night.do()
+    wait_until(lambda: rig.status()["state"] == "running" and not rig.status()["halted"], "it trades again")
+    assert night.is_over
+    assert rig.end_bot() == 0
+
+
+def test_daily_loss_halt(night: Night):
+    rig = night.rig
+    text = rig.config.read_text()
+    assert "daily_loss_max_usd: 50 " in text
+    rig.config.write_text(text.replace("daily_loss_max_usd: 50 ", "daily_loss_max_usd: 0.01 "))
+    hold(rig)
+    rig.spread(3 * WIDE_BPS)  # against us
+    ask(rig.socket, "flatten")
+    wait_until(lambda: night.is_told("daily-loss-halt"), f"a person is told\n{rig.bot_log()}")
+    report, story = night.do()
+    assert "-" in report
+    assert "flatten" in story or shutil.which("jq") is None
+    rig.spread(0)
+    night.do()
+    rig.spread(WIDE_BPS)
+    refused = ("daily_loss", "halted")
+    wait_until(lambda: rig.status()["pairs"][0]["last_refusal"] in refused, f"still no entry\n{rig.bot_log()}")
+    assert rig.pair_state() == "watching"
+    assert night.is_over
+    rig.spread(0)
+    assert rig.end_bot() == 0
+    rig.assert_all_is_well()
