@@ -11,7 +11,6 @@ import typer
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Delta-neutral arbitrage bot for perpetual DEXes, with exact local venues to prove it on.",
 )
