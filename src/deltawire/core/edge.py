@@ -3,16 +3,18 @@
 Rates are 1e-8 (one bps is 10_000). "Legs" are 0 and 1; `buy_leg` names the one we would buy on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from deltawire.core.book import Book
+from deltawire.core.book import Book, Level
 from deltawire.core.money import E8, floor_to
 from deltawire.core.types import Instrument, Side
 
 # An entry takes the whole size, or this part of it where the books are thin or the edge is in their first levels only.
 # Few sizes, so that orders of each can be signed before they are wanted (decision 0012).
 SIZE_SHARES = (1, 2, 4)
+_HALF = E8 // 2  # notionals are rounded as core.money does; written out, for every frame near an edge comes here
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +95,23 @@ def spread_rate_e8(buy_notional_e8: int, sell_notional_e8: int) -> int:
 
 def opening(rules: PairRules, books: tuple[Book, Book], buy_leg: int, size_e8: int) -> Opportunity | None:
     """Price entering with size_e8, or None where the books cannot carry it."""
-    buy = books[buy_leg].walk(Side.BUY, size_e8)
-    sell = books[1 - buy_leg].walk(Side.SELL, size_e8)
-    if buy.size_e8 < size_e8 or sell.size_e8 < size_e8:
+    buy = _taken(books[buy_leg].asks, size_e8)
+    sell = _taken(books[1 - buy_leg].bids, size_e8)
+    if buy is None or sell is None:
         return None
-    spread_e8 = spread_rate_e8(buy.notional_e8, sell.notional_e8)
-    costs_e8 = rules.entry_costs_e8
-    return Opportunity(buy_leg, size_e8, spread_e8, spread_e8 - costs_e8, buy.worst_price_e8, sell.worst_price_e8)
+    spread_e8 = spread_rate_e8(buy[0], sell[0])
+    return Opportunity(buy_leg, size_e8, spread_e8, spread_e8 - rules.entry_costs_e8, buy[1], sell[1])
+
+
+def _taken(levels: Sequence[Level], size_e8: int) -> tuple[int, int] | None:
+    """Return notional and worst price of taking the size, None where the levels hold less."""
+    left_e8, cost_e8 = size_e8, 0
+    for price_e8, level_e8 in levels:
+        if level_e8 >= left_e8:
+            return cost_e8 + (price_e8 * left_e8 + _HALF) // E8, price_e8
+        cost_e8 += (price_e8 * level_e8 + _HALF) // E8
+        left_e8 -= level_e8
+    return None
 
 
 def harder_leg(books: tuple[Book, Book], buy_leg: int) -> int:
@@ -124,18 +136,18 @@ def best_opening(rules: PairRules, books: tuple[Book, Book], size_max_e8: int) -
     """
     best: Opportunity | None = None
     one, other = books
-    needed_e8 = rules.needed_e8
-    for buy_leg, asks, bids in ((0, one.asks, other.bids), (1, other.asks, one.bids)):
-        if not asks or not bids:
-            continue
-        ask_e8, bid_e8 = asks[0][0], bids[0][0]
-        # spread_rate_e8 of the two under what is needed, without its division; most frames do not cross at all.
-        if (bid_e8 <= ask_e8 and needed_e8 > 0) or (bid_e8 - ask_e8) * 2 * E8 < needed_e8 * (bid_e8 + ask_e8):
-            continue
-        found = _largest(rules, books, buy_leg, size_max_e8)
+    if one.asks and other.bids and _pays(one.asks[0][0], other.bids[0][0], rules.needed_e8):
+        best = _largest(rules, books, 0, size_max_e8)
+    if other.asks and one.bids and _pays(other.asks[0][0], one.bids[0][0], rules.needed_e8):
+        found = _largest(rules, books, 1, size_max_e8)
         if found is not None and (best is None or found.edge_e8 > best.edge_e8):
             best = found
     return best
+
+
+def _pays(buy_e8: int, sell_e8: int, needed_e8: int) -> bool:
+    """Say whether the spread of two prices reaches what is needed; as spread_rate_e8, without its division."""
+    return (sell_e8 - buy_e8) * 2 * E8 >= needed_e8 * (sell_e8 + buy_e8)
 
 
 def _largest(rules: PairRules, books: tuple[Book, Book], buy_leg: int, size_max_e8: int) -> Opportunity | None:

@@ -7,6 +7,7 @@ a new *trade* begin (freshness, pause, loss, doubt: asked of entries only, so th
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from deltawire.core.book import Book
 from deltawire.core.money import BPS_E8, E8, notional_e8
@@ -15,6 +16,7 @@ from deltawire.core.types import OrderRequest, Purpose, Side
 WINDOW_NS = 60_000_000_000  # orders are counted over one minute
 # Share of the order budget that entries may not touch: a repair, an unwind and two closes must always find room.
 EXIT_RESERVE = 4
+_BUY = Side.BUY
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,7 @@ class Refusal:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Approved:
+class Approved(NamedTuple):
     """An order that passed the gate. Made by Gate.approve and nowhere else."""
 
     request: OrderRequest
@@ -77,14 +78,21 @@ class Gate:
         Exits, repairs and unwinds have room in the rate that entries cannot use, and no notional limit of their own:
         their size is bounded by what filled.
         """
-        refusal = self._size_refusal(request) or self._price_refusal(request, reference_price_e8)
-        if refusal is None and not self._has_room(now_mono_ns, is_entry=request.purpose is Purpose.ENTRY):
+        is_entry = request.purpose is Purpose.ENTRY
+        refusal = self._size_refusal(request, is_entry=is_entry) or self._price_refusal(request, reference_price_e8)
+        if refusal is None and not self._has_room(now_mono_ns, is_entry=is_entry):
             limit = self.limits.orders_per_minute_max
             refusal = Refusal("orders_per_minute", f"{len(self.sent_mono_ns)} orders in a minute, limit {limit}")
         if refusal is not None:
             return refusal
         self.sent_mono_ns.append(now_mono_ns)
         return Approved(request)
+
+    def rehearse(self, request: OrderRequest, reference_price_e8: int, now_mono_ns: int) -> None:
+        """Do what approve does, and count nothing."""
+        self._size_refusal(request, is_entry=True)
+        self._price_refusal(request, reference_price_e8)
+        self._has_room(now_mono_ns, is_entry=True)
 
     def halt(self, why: str) -> None:
         """Latch: no entry until a person starts the bot anew. Exits go on (I8)."""
@@ -127,28 +135,24 @@ class Gate:
                 return Refusal("margin", f"{venue}: {account.free_e8}e-8 free of {account.equity_e8}e-8")
         return None
 
-    def _size_refusal(self, request: OrderRequest) -> Refusal | None:
+    def _size_refusal(self, request: OrderRequest, *, is_entry: bool) -> Refusal | None:
         if request.size_e8 <= 0:
             return Refusal("size", f"size {request.size_e8}e-8 is not positive ({request.client_id})")
-        notional = notional_e8(request.cap_price_e8, request.size_e8)
-        if request.purpose is Purpose.ENTRY and notional > self.limits.order_notional_e8_max:
-            limit = self.limits.order_notional_e8_max
-            return Refusal("order_notional", f"notional {notional}e-8 over {limit}e-8 ({request.client_id})")
+        limit_e8 = self.limits.order_notional_e8_max
+        if is_entry and request.cap_price_e8 * request.size_e8 > limit_e8 * E8:
+            notional = notional_e8(request.cap_price_e8, request.size_e8)
+            return Refusal("order_notional", f"notional {notional}e-8 over {limit_e8}e-8 ({request.client_id})")
         return None
 
     def _price_refusal(self, request: OrderRequest, reference_price_e8: int) -> Refusal | None:
-        if request.cap_price_e8 <= 0:
+        cap_e8 = request.cap_price_e8
+        if cap_e8 <= 0:
             return Refusal("price_cap", f"an order without a price cap is never sent ({request.client_id})")
-        if not self._cap_is_near(request, reference_price_e8):
-            text = f"cap {request.cap_price_e8}e-8 too far from {reference_price_e8}e-8 ({request.client_id})"
+        past_e8 = cap_e8 - reference_price_e8 if request.side == _BUY else reference_price_e8 - cap_e8
+        if reference_price_e8 > 0 and past_e8 * E8 > reference_price_e8 * self.limits.price_cap_e8_max:
+            text = f"cap {cap_e8}e-8 too far from {reference_price_e8}e-8 ({request.client_id})"
             return Refusal("price_cap", text)
         return None
-
-    def _cap_is_near(self, request: OrderRequest, reference_price_e8: int) -> bool:
-        if reference_price_e8 <= 0:
-            return True
-        past_e8 = (request.cap_price_e8 - reference_price_e8) * request.side.sign
-        return past_e8 * E8 <= reference_price_e8 * self.limits.price_cap_e8_max
 
     def _has_room(self, now_mono_ns: int, *, is_entry: bool) -> bool:
         while self.sent_mono_ns and now_mono_ns - self.sent_mono_ns[0] > WINDOW_NS:
@@ -160,32 +164,36 @@ class Gate:
         self, books: Iterable[Book], open_pairs: int, now_mono_ns: int, now_unix_ns: int
     ) -> Refusal | None:
         """Say why no trade may begin now, or None. Never asked about exits."""
+        return self.standing_refusal(open_pairs) or self.books_refusal(books, now_mono_ns, now_unix_ns)
+
+    def standing_refusal(self, open_pairs: int) -> Refusal | None:
+        """Say what speaks against any entry, whatever the books: it changes by events, not by frames."""
         if self.halted:
             return Refusal("halted", self.halted)
         if open_pairs >= self.limits.open_pairs_max:
             return Refusal("open_pairs", f"{open_pairs} pairs open, limit {self.limits.open_pairs_max}")
-        refusal = self.loss_refusal() or self._margin_refusal()
-        if refusal is not None:
-            return refusal
+        return self.loss_refusal() or self._margin_refusal()
+
+    def books_refusal(self, books: Iterable[Book], now_mono_ns: int, now_unix_ns: int) -> Refusal | None:
+        """Say what is wrong with the books an entry would be made from."""
         for book in books:
-            refusal = self._book_refusal(book, now_mono_ns, now_unix_ns)
-            if refusal is not None:
-                return refusal
+            wrong = self._wrong_with(book, now_mono_ns, now_unix_ns)
+            if wrong is not None:
+                return Refusal(wrong[0], f"{book.venue} {book.symbol}: {wrong[1]}")
         return None
 
-    def _book_refusal(self, book: Book, now_mono_ns: int, now_unix_ns: int) -> Refusal | None:
-        where = f"{book.venue} {book.symbol}"
-        if not book.valid or not book.two_sided:
-            return Refusal("book", f"{where}: {book.why_invalid or 'one side is empty'}")
+    def _wrong_with(self, book: Book, now_mono_ns: int, now_unix_ns: int) -> tuple[str, str] | None:
+        limits = self.limits
+        if not book.valid or not book.bids or not book.asks:
+            return "book", book.why_invalid or "one side is empty"
         age_ns = now_mono_ns - book.received_mono_ns
-        if age_ns > self.limits.quote_age_ns_max[book.venue]:
-            return Refusal("quote_age", f"{where}: quote is {age_ns // 1_000_000} ms old")
-        if book.venue_unix_ns and now_unix_ns - book.venue_unix_ns > self.limits.venue_age_ns_max:
-            late_ms = (now_unix_ns - book.venue_unix_ns) // 1_000_000
-            return Refusal("quote_age", f"{where}: venue stamp is {late_ms} ms old")
+        if age_ns > limits.quote_age_ns_max[book.venue]:
+            return "quote_age", f"quote is {age_ns // 1_000_000} ms old"
+        if book.venue_unix_ns and now_unix_ns - book.venue_unix_ns > limits.venue_age_ns_max:
+            return "quote_age", f"venue stamp is {(now_unix_ns - book.venue_unix_ns) // 1_000_000} ms old"
         bid_e8, ask_e8 = book.bids[0][0], book.asks[0][0]
-        if (ask_e8 - bid_e8) * E8 > self.limits.book_spread_e8_max * bid_e8:
-            return Refusal("book_spread", f"{where}: {(ask_e8 - bid_e8) * E8 // bid_e8 // BPS_E8} bps wide")
+        if (ask_e8 - bid_e8) * E8 > limits.book_spread_e8_max * bid_e8:
+            return "book_spread", f"{(ask_e8 - bid_e8) * E8 // bid_e8 // BPS_E8} bps wide"
         return None
 
 

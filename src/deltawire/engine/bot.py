@@ -119,6 +119,7 @@ class Bot:
             clock=clock,
             log=log,
         )
+        self._changes = 0  # events that may change what an entry must be asked for
         self._held_news: list[tuple[ClientOrderId, OrderEvent]] = []
         self.watcher = self._make_watcher()
         self.reconciler = Reconciler(
@@ -334,6 +335,7 @@ class Bot:
             trader.on_book(received_mono_ns)
 
     def on_order(self, client_id: ClientOrderId, event: OrderEvent) -> None:
+        self._changes += 1
         if self._gateway.is_writing:
             self._held_news.append((client_id, event))  # the other leg has not left yet
         else:
@@ -351,6 +353,7 @@ class Bot:
     # ---- what the traders ask for ------------------------------------------------------------------------------
 
     def _on_order_made(self, pair_index: int, out: Outgoing, prepared: PreparedOrder) -> None:
+        self._changes += 1
         self._orders.made(self.traders[pair_index], out, prepared)
 
     def _tell_held(self) -> None:
@@ -392,6 +395,7 @@ class Bot:
             open_pairs=lambda: sum(not trader.is_idle for trader in self.traders),
             inventory_e8=self._inventory_e8,
             is_frozen=lambda: self._stall.is_frozen,
+            changes=lambda: self._changes,
         )
         for index, plan in enumerate(self.settings.pairs):
             venues = (self.venues[plan.legs[0][0]], self.venues[plan.legs[1][0]])
@@ -436,6 +440,7 @@ class Bot:
             return
         for trader in self.traders:
             trader.on_timer()
+            trader.clear_entries()
             if len(trader.dealer.open) > 1:
                 self.safety.net(trader)
         self.presigner.on_tick()

@@ -3,8 +3,9 @@
 It decides nothing: core.trade does. Nothing here awaits. The trader of the pair opens trades; this brings them home.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from deltawire.core.book import Book
 from deltawire.core.cooldown import Cooldown
@@ -102,20 +103,29 @@ class Dealer:
 
     # ---- doing -------------------------------------------------------------------------------------------------
 
-    def begin(
-        self,
-        trade: Trade,
-        places: Sequence[Place],
-        received_ns: int,
-        decoded_ns: int,
-        presigned: Sequence[PreparedOrder] | None,
-    ) -> bool:
+    def begin(self, trade: Trade, places: Sequence[Place], received_ns: int, decoded_ns: int) -> bool:
         """Send a trade's first orders. False when the gate held them back: then the trade never was."""
         self.open.append(trade)
-        if self._send(trade, places, received_ns, decoded_ns, presigned):
+        if self._send(trade, places, received_ns, decoded_ns):
             return True
         self.open.remove(trade)
         return False
+
+    def begin_presigned(
+        self, outgoing: Sequence[Outgoing], received_ns: int, decoded_ns: int, make_trade: Callable[[], Trade]
+    ) -> Trade | None:
+        """Write the first orders of a trade and only then make it. None when the gate held them back."""
+        trade: Trade | None = None
+
+        def registered(out: Outgoing, prepared: PreparedOrder) -> None:
+            nonlocal trade
+            if trade is None:
+                trade = make_trade()
+                self.open.append(trade)
+            self._register(trade, out, prepared, decoded_ns)
+
+        self._write(outgoing, received_ns, decoded_ns, registered)
+        return trade
 
     def knows(self, trade_id: TradeId) -> bool:
         """Whether a trade of this id is open or has lately been."""
@@ -181,8 +191,12 @@ class Dealer:
         places = [command for command in commands if isinstance(command, Place)]
         if places:
             calm = places[0].purpose is Purpose.EXIT and not trade.forced and trade.attempts <= 1
-            presigned = self.ladders.take_exit(trade, places, decoded_ns) if calm else None
-            self._send(trade, places, received_ns, decoded_ns, presigned)
+            ladder = self.ladders.take_exit(trade, places, decoded_ns) if calm else None
+            if ladder is None:
+                self._send(trade, places, received_ns, decoded_ns)
+            else:
+                register = partial(self._register, trade, decoded_ns=decoded_ns)
+                self._write(ladder.chosen, received_ns, decoded_ns, register)
         for command in commands:
             if isinstance(command, PhaseChanged):
                 self._tell_phase(trade, command)
@@ -208,55 +222,70 @@ class Dealer:
             why=trade.exit_reason,
         )
 
-    def _send(
+    def _write(
         self,
-        trade: Trade,
-        places: Sequence[Place],
+        outgoing: Sequence[Outgoing],
         received_ns: int,
         decoded_ns: int,
-        presigned: Sequence[PreparedOrder] | None,
-    ) -> bool:
+        registered: Callable[[Outgoing, PreparedOrder], None],
+    ) -> None:
+        """Send orders of a ladder."""
         decided_ns = self._desk.clock.mono_ns()
-        orders: Sequence[PreparedOrder | None] = presigned or [None] * len(places)
-        outgoing = [
-            self._outgoing(trade, place, OrderStamps(received_ns, decoded_ns, decided_ns), ahead)
-            for place, ahead in zip(places, orders, strict=True)
-        ]
-
-        def registered(out: Outgoing, prepared: PreparedOrder) -> None:
-            trade.add(out.leg, out.request)
-            self._sent_mono_ns[out.request.client_id] = self._stirred_mono_ns = decoded_ns
-            self._desk.on_order_made(self.index, out, prepared)
-
+        for out in outgoing:
+            request, stamps = out.request, out.stamps
+            if request.purpose is Purpose.ENTRY:
+                out.reference_price_e8 = reference_price_e8(self.books[out.leg], request.side)
+            stamps.received_mono_ns, stamps.decoded_mono_ns, stamps.decided_mono_ns = (
+                received_ns,
+                decoded_ns,
+                decided_ns,
+            )
+            # After the trigger, signing and encoding took no time.
+            stamps.prepared_mono_ns = stamps.signed_mono_ns = stamps.encoded_mono_ns = decided_ns
+            stamps.presigned = True
         self._is_sending = True
         try:
-            sent = self._desk.gateway.send(outgoing, registered)
+            self._desk.gateway.write(outgoing, registered)
             self._desk.on_written()
-            if received_ns and presigned is None:
-                self._desk.log.info("order.signed_at_once", trade_id=trade.trade_id, reason=self.ladders.last_miss)
         finally:
             self._is_sending = False
+
+    def _send(self, trade: Trade, places: Sequence[Place], received_ns: int, decoded_ns: int) -> bool:
+        """Sign orders and send them."""
+        outgoing = [self._outgoing(trade, place, received_ns, decoded_ns) for place in places]
+        self._is_sending = True
+        try:
+            sent = self._desk.gateway.send(outgoing, partial(self._register, trade, decoded_ns=decoded_ns))
+            self._desk.on_written()
+        finally:
+            self._is_sending = False
+        if sent and received_ns:
+            reason = self.ladders.last_miss
+            self._desk.log.info("order.signed_at_once", trade_id=trade.trade_id, reason=reason)
         return sent
 
-    def _outgoing(self, trade: Trade, place: Place, stamps: OrderStamps, ahead: PreparedOrder | None) -> Outgoing:
-        leg = place.leg
-        is_entry = place.purpose is Purpose.ENTRY
-        reference_e8 = reference_price_e8(self.books[leg], place.side) if is_entry else 0
-        if ahead is not None:
-            stamps.presigned = True
-            stamps.prepared_mono_ns = stamps.signed_mono_ns = stamps.encoded_mono_ns = stamps.decided_mono_ns
-            return Outgoing(self.venues[leg], leg, self.rules.pair_id, ahead.request, reference_e8, stamps, ahead)
+    def _register(self, trade: Trade, out: Outgoing, prepared: PreparedOrder, decoded_ns: int) -> None:
+        trade.add(out.leg, out.request)
+        self._sent_mono_ns[out.request.client_id] = decoded_ns
+        self._desk.on_order_made(self.index, out, prepared)
+
+    def _outgoing(self, trade: Trade, place: Place, received_ns: int, decoded_ns: int) -> Outgoing:
         request = OrderRequest(
-            client_id=self._desk.ids.order(trade.trade_id, leg),
+            client_id=self._desk.ids.order(trade.trade_id, place.leg),
             trade_id=trade.trade_id,
             purpose=place.purpose,
-            instrument=self.rules.legs[leg],
+            instrument=self.rules.legs[place.leg],
             side=place.side,
             size_e8=place.size_e8,
             cap_price_e8=place.cap_price_e8,
             reduce_only=place.reduce_only,
         )
-        return Outgoing(self.venues[leg], leg, self.rules.pair_id, request, reference_e8, stamps)
+        stamps = OrderStamps(
+            received_mono_ns=received_ns, decoded_mono_ns=decoded_ns, decided_mono_ns=self._desk.clock.mono_ns()
+        )
+        is_entry = place.purpose is Purpose.ENTRY
+        reference_e8 = reference_price_e8(self.books[place.leg], place.side) if is_entry else 0
+        return Outgoing(self.venues[place.leg], place.leg, self.rules.pair_id, request, reference_e8, stamps)
 
     # ---- endings -----------------------------------------------------------------------------------------------
 

@@ -30,3 +30,4 @@ class Desk:
     open_pairs: Callable[[], int]
     inventory_e8: Callable[[str], int]  # notional held on a venue, unsigned, all pairs together
     is_frozen: Callable[[], bool]  # True: news is counted and no step is taken
+    changes: Callable[[], int]  # grows with every event that may change what an entry must be asked for

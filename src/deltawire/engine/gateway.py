@@ -43,15 +43,10 @@ class Gateway:
     def send(self, outgoing: Sequence[Outgoing], on_registered: Registered) -> bool:
         """Send all or none. False when the gate, a signer or the journal said no: then nothing left.
 
-        on_registered is called for each order: before its bytes are written, or with those of a ladder just after; no
-        news of it is told before.
+        on_registered is called for each order after its intent is journalled and before its bytes are written.
         """
         if not self._approve(outgoing):
             return False
-        ahead = [out.presigned for out in outgoing if out.presigned is not None]
-        if len(ahead) == len(outgoing):
-            self._write_presigned(outgoing, ahead, on_registered)
-            return True
         prepared = self._sign_and_journal(outgoing)
         if prepared is None:
             return False
@@ -65,21 +60,26 @@ class Gateway:
             self.is_writing = False
         return True
 
-    def _write_presigned(
-        self, outgoing: Sequence[Outgoing], ahead: Sequence[PreparedOrder], on_registered: Registered
-    ) -> None:
+    def write(self, outgoing: Sequence[Outgoing], on_registered: Registered) -> bool:
+        """Send orders of a ladder, all or none. False when the gate said no: then nothing left.
+
+        on_registered is called for each order after the writes, and no news of it is told before.
+        """
+        if not self._approve(outgoing):
+            return False
         self.is_writing = True
         try:
-            for out, order in zip(outgoing, ahead, strict=True):
-                order.stamps = out.stamps
-                out.venue.submit(order)
+            for out in outgoing:
+                out.venue.submit(out.presigned)  # type: ignore[arg-type]  # orders of a ladder are signed
         finally:
             self.is_writing = False
             # Whatever happened: bytes may have left. The ladder's record names them; from here on they are intended.
             unix_ns = self._clock.unix_ns()
-            for out, order in zip(outgoing, ahead, strict=True):
-                self._recorder.later(_intent(out, order, unix_ns))
-                on_registered(out, order)
+            for out in outgoing:
+                assert out.presigned is not None
+                self._recorder.later(_intent(out, out.presigned, unix_ns))
+                on_registered(out, out.presigned)
+        return True
 
     def _sign_and_journal(self, outgoing: Sequence[Outgoing]) -> list[PreparedOrder] | None:
         """Return the orders ready to be written, or None where one cannot be signed or an entry not be journalled."""

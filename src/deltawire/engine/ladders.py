@@ -6,13 +6,16 @@ others never do. Nothing here signs, writes or waits.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from deltawire.core.edge import PairRules
+from deltawire.core.edge import Opportunity, PairRules
 from deltawire.core.ladder import Aim, Touch, is_worth_it, tightest
 from deltawire.core.trade import Place, Trade
 from deltawire.core.types import Purpose, Side, TradeId
-from deltawire.venues.contract import PreparedOrder, Venue
+from deltawire.engine.gateway import Outgoing
+from deltawire.venues.contract import Venue
+
+_BOTH = (0, 1)
 
 
 @dataclass(slots=True, eq=False)
@@ -23,10 +26,11 @@ class Ladder:
     trade_id: TradeId
     aim: Aim
     signed_at: Touch  # the prices it was made from
-    orders: tuple[Sequence[PreparedOrder], Sequence[PreparedOrder]]
+    orders: tuple[Sequence[Outgoing], Sequence[Outgoing]]
     caps_e8: tuple[Sequence[int], Sequence[int]]
     renew_at_mono_ns: int
     usable_until_mono_ns: int  # enough of the receive windows is left for the way to the venue
+    chosen: list[Outgoing] = field(default_factory=list)  # what a trigger takes of it
 
 
 class Ladders:
@@ -40,64 +44,75 @@ class Ladders:
         self.missed: Counter[str] = Counter()
         self.last_miss = ""  # why the last trigger was not served; "" when it was
 
-    def take_entry(
-        self, buy_leg: int, places: Sequence[Place], now_mono_ns: int
-    ) -> tuple[TradeId, list[PreparedOrder]] | None:
-        """Return the orders for an entry with the id its trade must have, or None where none fit."""
-        ladder = self.entries[buy_leg]
-        taken = self._take(ladder, places, now_mono_ns)
-        if taken is None or ladder is None:
-            return None
-        self.entries[buy_leg] = None
-        return ladder.trade_id, taken
+    def take_entry(self, found: Opportunity, first_leg: int | None, now_mono_ns: int) -> Ladder | None:
+        """Return the ladder for an entry with its choice made, or None where none fits. first_leg: that leg alone."""
+        buy_leg = found.buy_leg
+        legs = _BOTH if first_leg is None else (first_leg,)
+        prices_e8 = (found.buy_worst_e8, found.sell_worst_e8)
+        if buy_leg:
+            prices_e8 = (found.sell_worst_e8, found.buy_worst_e8)
+        ladder = self._take(self.entries[buy_leg], legs, (found.size_e8, found.size_e8), prices_e8, now_mono_ns)
+        if ladder is not None:
+            self.entries[buy_leg] = None
+        return ladder
 
-    def take_exit(self, trade: Trade, places: Sequence[Place], now_mono_ns: int) -> list[PreparedOrder] | None:
-        """Return the orders for the calm close of a trade, or None where none fit."""
-        return self._take(self.exits.pop(trade.trade_id, None), places, now_mono_ns)
+    def rehearse_entry(self, found: Opportunity, now_mono_ns: int) -> None:
+        """Do what take_entry does, and take nothing."""
+        ladder = self.entries[found.buy_leg]
+        if ladder is not None:
+            prices_e8 = (found.buy_worst_e8, found.sell_worst_e8)
+            self._choose(ladder, _BOTH, (found.size_e8, found.size_e8), prices_e8, now_mono_ns)
+
+    def take_exit(self, trade: Trade, places: Sequence[Place], now_mono_ns: int) -> Ladder | None:
+        """Return the ladder for the calm close of a trade with its choice made, or None where none fits."""
+        sizes_e8, prices_e8 = [0, 0], [0, 0]
+        for place in places:
+            sizes_e8[place.leg], prices_e8[place.leg] = place.size_e8, place.price_e8
+        legs = [place.leg for place in places]
+        return self._take(self.exits.pop(trade.trade_id, None), legs, sizes_e8, prices_e8, now_mono_ns)
 
     def forget(self, trade_id: TradeId) -> None:
         """A trade is over: nothing of it is to be closed any more."""
         self.exits.pop(trade_id, None)
 
-    def _take(self, ladder: Ladder | None, places: Sequence[Place], now_mono_ns: int) -> list[PreparedOrder] | None:
-        orders = "no ladder" if ladder is None else self._fitting(ladder, places, now_mono_ns)
-        if isinstance(orders, str):
-            self.missed[orders] += 1
-            self.last_miss = orders
+    def _take(
+        self,
+        ladder: Ladder | None,
+        legs: Sequence[int],
+        sizes_e8: Sequence[int],
+        prices_e8: Sequence[int],
+        now_mono_ns: int,
+    ) -> Ladder | None:
+        wrong = "no ladder" if ladder is None else self._choose(ladder, legs, sizes_e8, prices_e8, now_mono_ns)
+        self.last_miss = wrong
+        if wrong:
+            self.missed[wrong] += 1
             return None
         self.served += 1
-        self.last_miss = ""
-        return orders
+        return ladder
 
-    def _fitting(self, ladder: Ladder, places: Sequence[Place], now_mono_ns: int) -> list[PreparedOrder] | str:
-        """Return an order for each place, or what is wrong with the ladder."""
+    def _choose(
+        self, ladder: Ladder, legs: Sequence[int], sizes_e8: Sequence[int], prices_e8: Sequence[int], now_mono_ns: int
+    ) -> str:
+        """Choose an order for each leg that reaches its price; return what is wrong with the ladder, "" for nothing."""
         if now_mono_ns > ladder.usable_until_mono_ns:
             return "too old"
-        found: list[PreparedOrder] = []
-        caps_e8 = [0, 0]
-        for place in places:
-            leg = place.leg
-            if place.size_e8 != ladder.aim.sizes_e8[leg]:
+        aim, chosen = ladder.aim, []
+        caps_e8 = [*prices_e8]
+        for leg in legs:
+            if sizes_e8[leg] != aim.sizes_e8[leg]:
                 return "other size"
-            at = tightest(ladder.caps_e8[leg], place.side, place.price_e8)
+            at = tightest(ladder.caps_e8[leg], Side.BUY if leg == aim.buy_leg else Side.SELL, prices_e8[leg])
             if at is None:
                 return "out of reach"
-            order = ladder.orders[leg][at]
-            if not self._venues[leg].is_fresh(order):
+            outgoing = ladder.orders[leg][at]
+            assert outgoing.presigned is not None
+            if not self._venues[leg].is_fresh(outgoing.presigned):
                 return "no longer fresh"
             caps_e8[leg] = ladder.caps_e8[leg][at]
-            found.append(order)
-        if not self._allowed(ladder.aim, places, caps_e8):
+            chosen.append(outgoing)
+        # Of one leg alone the other's price counts as it is seen.
+        if not is_worth_it(self._rules, aim, caps_e8[aim.buy_leg], caps_e8[1 - aim.buy_leg]):
             return "too loose"
-        return found
-
-    def _allowed(self, aim: Aim, places: Sequence[Place], caps_e8: Sequence[int]) -> bool:
-        if len(places) == 2:
-            return is_worth_it(self._rules, aim, caps_e8[aim.buy_leg], caps_e8[1 - aim.buy_leg])
-        # One leg alone: against its own price, seen from the other side of which the trade was found worth it.
-        place = places[0]
-        buy_e8, sell_e8 = caps_e8[place.leg], place.price_e8
-        if place.side is Side.SELL:
-            buy_e8, sell_e8 = sell_e8, buy_e8
-        alone = Aim(aim.buy_leg, 0, aim.sizes_e8)
-        return is_worth_it(self._rules, alone, buy_e8, sell_e8)
+        ladder.chosen = chosen
+        return ""

@@ -18,7 +18,7 @@ from deltawire.core.ladder import Aim, Touch, caps, has_drifted, touch
 from deltawire.core.limits import Gate
 from deltawire.core.trade import HOLDING
 from deltawire.core.types import OrderRequest, Purpose, Side, TradeId
-from deltawire.engine.gateway import LEG_NAMES
+from deltawire.engine.gateway import LEG_NAMES, Outgoing
 from deltawire.engine.ids import IdMaker
 from deltawire.engine.ladders import Ladder
 from deltawire.engine.recorder import Recorder
@@ -169,7 +169,7 @@ class Presigner:
             and before.aim == aim
             and now_ns < before.renew_at_mono_ns
             and not has_drifted(trader.rules, before.signed_at, now)
-            and all(venue.is_fresh(before.orders[leg][0]) for leg, venue in enumerate(trader.venues))
+            and all(_is_fresh(out) for leg in before.orders for out in leg)
         )
         if not is_good:
             yield _Wanted(trader, purpose, trade_id, aim, now)
@@ -229,7 +229,7 @@ class Presigner:
             trade_id=wanted.trade_id,
             aim=wanted.aim,
             signed_at=wanted.now,
-            orders=(orders[:split], orders[split:]),
+            orders=(self._outgoing(wanted, 0, orders[:split]), self._outgoing(wanted, 1, orders[split:])),
             caps_e8=caps_e8,
             renew_at_mono_ns=began_ns + window_ns * RENEW_PERCENT // 100,
             usable_until_mono_ns=began_ns + window_ns * USABLE_PERCENT // 100,
@@ -239,6 +239,11 @@ class Presigner:
             wanted.trader.ladders.entries[wanted.aim.buy_leg] = ladder
         else:
             wanted.trader.ladders.exits[wanted.trade_id] = ladder
+
+    def _outgoing(self, wanted: _Wanted, leg: int, orders: Sequence[PreparedOrder]) -> list[Outgoing]:
+        trader = wanted.trader
+        pair_id, venue = trader.rules.pair_id, trader.venues[leg]
+        return [Outgoing(venue, leg, pair_id, order.request, 0, order.stamps, order) for order in orders]
 
     def _is_still_wanted(self, wanted: _Wanted) -> bool:
         """Whether its trade is where it was: an id that was used meanwhile must not be used again."""
@@ -267,6 +272,10 @@ class Presigner:
             ],
             unix_ns=self._clock.unix_ns(),
         )
+
+
+def _is_fresh(out: Outgoing) -> bool:
+    return out.presigned is not None and out.venue.is_fresh(out.presigned)
 
 
 def _be_nice(cpus: set[int]) -> None:

@@ -188,6 +188,7 @@ def rebuild(remains: Remains, rules: PairRules, now_mono_ns: int) -> Trade:
         trade.phase = REPAIRING
     for change in remains.adjusted:
         trade.external_e8[0 if change.leg == "a" else 1] += change.size_e8
+    trade.recount()
     if remains.closed is not None or any(intent.purpose == "exit" for intent in remains.intents):
         trade.phase = EXITING
         trade.exit_reason, trade.forced = "recovered", True
