@@ -171,7 +171,7 @@ def test_a_second_bot_on_the_same_journal_is_refused_in_words(rig: Rig, tmp_path
 def test_a_second_bot_on_the_same_accounts_with_another_journal_is_refused_in_words(rig: Rig, tmp_path: Path):
     rig.start_bot()
     other = rig.config.with_name("other.yaml")
-    text = rig.config.read_text().replace("dir: journal ", "dir: other-journal ")
+    text = rig.config.read_text().replace("dir: journal\n", "dir: other-journal\n")
     other.write_text(text.replace(str(rig.socket), str(rig.socket.with_name("other.sock"))))
     second = spawn(tmp_path / "second.log", "run", "--config", str(other))
     assert second.wait(timeout=30) == 2

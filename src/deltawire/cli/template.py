@@ -78,6 +78,7 @@ venues:
     # for past that they are Pro orders with Pro fees. Retail orders also reach liquidity that Pro orders do not see.
     order_class: pro
     book_feed: deltas          # deltas: every change; snapshot: 15 levels every 50 ms; interactive: retail's view
+    order_connections: 1       # up to 4 order sockets, over whatever nodes the venue has; the nearest carries orders
     feed_connections: 1        # up to 4 sockets with the same market data; the first copy of a frame wins
     sbe: true                  # false asks for JSON instead of binary frames, where an environment still has them
     state_poll_s: 5            # how often the venue is asked whether it trades normally; if not, no entries

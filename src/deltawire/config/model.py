@@ -97,6 +97,7 @@ class ParadexConfig(Section):
     order_class: Annotated[OrderClass, _one_of(OrderClass)] = OrderClass.PRO
     book_feed: Annotated[BookFeed, _one_of(BookFeed)] = BookFeed.DELTAS
     sbe: f.Flag = True  # false: the channels' JSON form
+    order_connections: f.OneTo4 = 1  # order sockets; the one with the shortest measured round trip carries orders
     feed_connections: f.OneTo4 = 1  # market data sockets with the same channels; the first copy of a frame wins
     state_poll_ns: f.Seconds = Field(default=5 * _S_NS, alias="state_poll_s")  # how often system/state is read
     release_ahead_ns: f.Seconds = Field(default=60 * _S_NS, alias="release_ahead_s")  # entries stop before 04:30 UTC

@@ -320,6 +320,7 @@ def paradex_settings(config: BotConfig, secrets: BotSecrets) -> ParadexSettings:
         order_class=venue.order_class,
         book_feed=venue.book_feed,
         sbe=venue.sbe,
+        order_connections=venue.order_connections,
         feed_connections=venue.feed_connections,
         state_poll_s=venue.state_poll_ns / 1e9,
         # The simulator has releases only when it is told to; a demo must run at any hour.

@@ -308,6 +308,16 @@ async def test_two_lines_make_one_book(bench):
     await bench.sink.until(lambda: venue.market_state(BTC) is not None)
 
 
+async def test_with_two_order_sockets_a_fill_told_twice_counts_once_and_entries_stop_when_both_are_lost(bench):
+    await bench.venue.close()
+    venue = await bench.adapter(order_connections=2)
+    first = bench.submit()
+    await bench.sink.until(lambda: "Closed" in bench.sink.kinds(first))
+    assert bench.sink.kinds(first).count("FillSeen") == 1  # told on both sockets, counted once
+    bench.faults.add(Fault("paradex", "drop_stream", params={"link": "orders"}))  # of all order sockets
+    await bench.sink.until(lambda: "the order socket is down" in venue.entry_block(BTC))
+
+
 async def test_the_books_tell_what_each_fill_did_to_the_cash(bench):
     since_ns = time.time_ns() - 60 * 10**9
     before = await bench.venue.money(since_ns)

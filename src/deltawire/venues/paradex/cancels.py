@@ -11,7 +11,7 @@ from typing import Any
 from deltawire.core.types import ClientOrderId
 from deltawire.venues.contract import Clock, EventLog
 from deltawire.venues.paradex.budget import Budgets
-from deltawire.venues.paradex.link import DISTURBED, Link
+from deltawire.venues.paradex.link import DISTURBED, OrderCarrier
 from deltawire.venues.paradex.lives import Life, Lives
 from deltawire.venues.paradex.road import RestRoad
 
@@ -31,7 +31,7 @@ class Cancels:
         self._lives, self._road, self._budgets, self._clock, self._log = lives, road, budgets, clock, log
         self._on_doubt = on_doubt
         self._calls: set[asyncio.Task[None]] = set()
-        self.link: Link | None = None  # the order socket, once there is one
+        self.link: OrderCarrier | None = None  # the order socket, once there is one
 
     def ask(self, client_id: ClientOrderId) -> None:
         """Ask for a cancel, also of an order of an earlier run; asking twice, or for one that is over, is harmless."""

@@ -42,6 +42,23 @@ class LinkOwner(Protocol):
         """A text frame could not be read: whatever it said is lost."""
 
 
+class OrderCarrier(Protocol):
+    """What carries orders: a link, or several of them as one (`order_lines`)."""
+
+    @property
+    def up(self) -> bool: ...
+    @property
+    def line(self) -> object:
+        """Which connection carries the next order: orders are in doubt when theirs is lost."""
+
+    @property
+    def sent(self) -> int: ...
+    @property
+    def opened_mono_ns(self) -> int: ...
+    def send(self, payload: bytes) -> None: ...
+    async def call(self, method: str, params: dict[str, Any]) -> dict[str, Any]: ...
+
+
 class Link:
     """`start` opens the connection or raises; from then on it keeps itself open until `close`."""
 
@@ -73,6 +90,10 @@ class Link:
         self._calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._last_id = 0
         self._closing = False
+
+    @property
+    def line(self) -> object:
+        return self
 
     async def start(self) -> None:
         """Open once. Raises what connecting or the handshake raised."""

@@ -16,6 +16,7 @@ class Life:
 
     prepared: PreparedOrder
     timer: asyncio.TimerHandle | None = None
+    line: object = None  # the connection it went by (link.OrderCarrier.line); None: over REST
     venue_order_id: str = ""
     replied: bool = False
     over: bool = False

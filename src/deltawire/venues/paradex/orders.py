@@ -33,7 +33,7 @@ from deltawire.venues.contract import (
 from deltawire.venues.paradex import busts, errors, rest, rpc, sbe
 from deltawire.venues.paradex.budget import Budgets
 from deltawire.venues.paradex.cancels import Cancels
-from deltawire.venues.paradex.link import DISTURBED, Link, subscribe
+from deltawire.venues.paradex.link import DISTURBED, Caller, OrderCarrier, subscribe
 from deltawire.venues.paradex.lives import Life, Lives
 from deltawire.venues.paradex.records import Account, Fill, Order, Position
 from deltawire.venues.paradex.rest import NAME
@@ -42,6 +42,7 @@ from deltawire.venues.paradex.settings import ParadexSettings
 from deltawire.venues.paradex.tokens import TokenKeeper
 
 LINK = ORDERS
+PROTECT = "order.cancel_on_disconnect"
 CHANNELS = (rpc.ORDERS, rpc.FILLS, rpc.POSITIONS, busts.CHANNEL)
 
 
@@ -62,7 +63,7 @@ class OrderDesk:
         """on_refused: told the code of each refused order, for what it says of more than that order."""
         self._settings, self._tokens, self._road, self._clock, self._log = settings, tokens, road, clock, log
         self._on_refused, self._budgets = on_refused, budgets
-        self._link: Link | None = None
+        self._link: OrderCarrier | None = None
         self._sink: VenueSink | None = None
         self._lives = Lives()
         self._busted = ""  # the last fill that was taken back
@@ -70,7 +71,7 @@ class OrderDesk:
         self._cancels = Cancels(self._lives, road, budgets=budgets, clock=clock, log=log, on_doubt=self._doubt)
         self.unreadable = 0
 
-    def attach(self, link: Link, sink: VenueSink) -> None:
+    def attach(self, link: OrderCarrier, sink: VenueSink) -> None:
         self._link, self._sink = link, sink
         self._cancels.link = link
 
@@ -102,7 +103,7 @@ class OrderDesk:
         self._lives.check_new(prepared)
         assert self._sink is not None
         life = Life(prepared)
-        why_not = self._write_to_socket(prepared)
+        why_not = self._write_to_socket(life)
         if why_not and request.purpose is not Purpose.ENTRY and self._write_by_rest(life):
             why_not = ""
         if why_not:
@@ -115,6 +116,7 @@ class OrderDesk:
         self._lives.check_new(prepared)
         link = self.protected_link()
         life = Life(prepared)
+        life.line = link.line
         stamps = prepared.stamps
         stamps.written_mono_ns = self._clock.mono_ns()
         stamps.transport, stamps.reused, stamps.connection_requests = "ws", link.sent > 0, link.sent
@@ -131,7 +133,7 @@ class OrderDesk:
         else:
             self._on_refusal(life, item)
 
-    def protected_link(self) -> Link:
+    def protected_link(self) -> OrderCarrier:
         """Return the order socket. Raises ConnectionError while it is not up."""
         if self._link is None or not self._link.up:
             raise ConnectionError("the order link is not ready")
@@ -143,12 +145,12 @@ class OrderDesk:
         life.timer = asyncio.get_running_loop().call_later(self._settings.reply_timeout_s, self._out_of_time, life)
         self._sink.on_order(life.client_id, Sent())
 
-    def _write_to_socket(self, prepared: PreparedOrder) -> str:
+    def _write_to_socket(self, life: Life) -> str:
         """Return why nothing left, "" when it did."""
         link = self._link
         if link is None or not link.up:
             return "the order link is not ready"
-        requests = link.sent
+        prepared, requests, life.line = life.prepared, link.sent, link.line
         try:
             link.send(prepared.payload)
         except ConnectionError as e:
@@ -207,7 +209,7 @@ class OrderDesk:
         if self._link is None or not self._link.up:
             return
         try:
-            await self._link.call("order.cancel_on_disconnect", {"enabled": False})
+            await self._link.call(PROTECT, {"enabled": False})
         except DISTURBED as e:
             self._log.info("paradex.cancel_on_disconnect_left_on", reason=str(e))
 
@@ -215,14 +217,18 @@ class OrderDesk:
 
     async def handshake(self) -> None:
         assert self._link is not None
-        node = await self._authenticate(self._link)
-        armed = await self._link.call("order.cancel_on_disconnect", {"enabled": True})
+        await self.handshake_on(self._link)
+
+    async def handshake_on(self, link: Caller) -> None:
+        """Make one connection fit to carry orders; raise what makes it unfit."""
+        node = await self._authenticate(link)
+        armed = await link.call(PROTECT, {"enabled": True})
         if armed.get("enabled") is not True:
             raise DecodeError(f"cancel_on_disconnect was not confirmed: {str(armed)[:80]}")
-        await subscribe(self._link, CHANNELS)
+        await subscribe(link, CHANNELS)
         self._log.info("paradex.orders_ready", node_id=str(node.get("node_id", ""))[:60])
 
-    async def _authenticate(self, link: Link) -> dict[str, Any]:
+    async def _authenticate(self, link: Caller) -> dict[str, Any]:
         try:
             return await link.call("auth", {"bearer": (await self._tokens.current()).reveal()})
         except Refused:
@@ -241,6 +247,12 @@ class OrderDesk:
             self._sink.on_link(NAME, LINK, up=False, detail=detail)
         for life in self._lives.open:
             self._doubt(life, f"order socket {detail}")
+
+    def on_line_lost(self, line: object, detail: str) -> None:
+        """One connection of several is gone: what it carried is in doubt, the rest goes on."""
+        for life in self._lives.open:
+            if life.line is line:
+                self._doubt(life, f"order socket {detail}")
 
     def on_answer(self, answer: rpc.Reply | rpc.Failure, received_mono_ns: int) -> None:
         life = self._lives.of_request(answer.id)

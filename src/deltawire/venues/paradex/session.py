@@ -33,6 +33,8 @@ from deltawire.venues.kit import NumberedOrders
 from deltawire.venues.paradex import books, orders, rest, rpc
 from deltawire.venues.paradex.calls import OrderCalls
 from deltawire.venues.paradex.http import origin_of
+from deltawire.venues.paradex.link import Link
+from deltawire.venues.paradex.order_lines import OrderLines
 from deltawire.venues.paradex.public import ParadexPublic
 from deltawire.venues.paradex.reads import Reads
 from deltawire.venues.paradex.road import RestRoad
@@ -74,6 +76,7 @@ class ParadexVenue(NumberedOrders):
         self._signer: Signer | None = None
         self._tokens: TokenKeeper | None = None
         self._desk: orders.OrderDesk | None = None
+        self._order_lines: OrderLines | None = None  # with several order sockets
         self._reads: Reads | None = None
         self.key_kind = ""  # once started: main or subkey, "" where the venue does not tell
         self.calls: OrderCalls | None = None  # what the contract does not ask for; None before start
@@ -147,7 +150,7 @@ class ParadexVenue(NumberedOrders):
             self._log.warning("paradex.main_key", advice="it can withdraw; register a subkey and trade with that")
         await self._market.read_rules(info.fee_taker_e8 if info else None)
         self._log.info("paradex.rules_read", chain_id=config.chain_id, symbols=list(settings.symbols))
-        order_link = self._market.link(orders.LINK, self._desk)
+        order_link = self._order_link(self._desk)
         self._desk.attach(order_link, sink)
         # Side by side: each is a dozen round trips. Both have come to an end before a failure is told, so that whoever
         # closes finds nothing half open.
@@ -155,6 +158,16 @@ class ParadexVenue(NumberedOrders):
             if outcome is not None:
                 raise outcome
         self._started = True
+
+    def _order_link(self, desk: orders.OrderDesk) -> Link | OrderLines:
+        count = self._settings.order_connections
+        if count == 1:
+            return self._market.link(orders.LINK, desk)
+        lines = self._order_lines = OrderLines(desk, clock=self.clock, log=self._log)
+        for number in range(1, count + 1):
+            line = lines.add()
+            line.link = self._market.link(f"{orders.LINK} {number}", line)
+        return lines
 
     def instrument(self, symbol: str) -> Instrument:
         return self._market.instrument(symbol)
@@ -224,6 +237,8 @@ class ParadexVenue(NumberedOrders):
     async def close(self) -> None:
         """End every task and connection. Cancel-on-disconnect is switched off first if nothing of ours rests."""
         self._started = False
+        if self._order_lines is not None:
+            await self._order_lines.close()
         if self._desk is not None:
             await self._desk.close()
         if self._pool is not None:

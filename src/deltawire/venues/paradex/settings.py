@@ -35,6 +35,8 @@ class ParadexSettings:
     # Of the second road, which exits take while the order socket is down: one for the order, one for a repair.
     rest_connections: int = 2
 
+    order_connections: int = 1  # order sockets; the one with the shortest measured round trip carries orders
+
     # The venue drops an order older than this instead of filling it late. Its own default is 300 s.
     recv_window_ms: int = 5_000
     # No answer, or no end, of an immediate order this long after the write leaves it in doubt.
