@@ -34,7 +34,8 @@ def headline(status: Status) -> Text:
     colour = {"running": "green", "paused": "yellow"}.get(status.state, "red")
     line = Text()
     line.append(f" {status.state or 'unknown'} ", style=f"bold reverse {colour}")
-    venues = "simulated venues" if status.simulated else "REAL MONEY"
+    money = "REAL MONEY" if status.mode == "live" else "no money"
+    venues = "simulated venues" if status.simulated else money
     line.append(f"  {status.mode}, {venues}  run {status.run_id}  up {status.uptime_s:.0f} s")
     line.append(f"  round trips {status.round_trips}", style="bold")
     line.append(f"  PnL {usd(status.pnl_usd)} USD  fees {usd(status.fees_usd)} USD")

@@ -226,7 +226,7 @@ def _settings(config: BotConfig) -> BotSettings:
     return BotSettings(
         limits=limits_of(config),
         pairs=tuple(_plan(pair, config) for pair in config.pairs),
-        simulated=not config.is_money,
+        simulated=config.is_simulated,
         mode=config.mode.value,
         arm_itself=config.arm_after_unclean is ArmAfterUnclean.AUTO,
         presign_within_e8=config.latency.presign_within_e8,

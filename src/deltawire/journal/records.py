@@ -53,7 +53,7 @@ class PairConfigured(msgspec.Struct, frozen=True, kw_only=True):
 class RunStarted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The bot came up. Everything until the next RunStarted belongs to this run.
 
-    simulated: no figure of this run is money: the venues are simulators or a testnet, or the fills are paper.
+    simulated: the venues are simulators, so no figure of this run is money; nor is one of another mode than live.
     unclean_before: the run before this one has no clean RunEnded.
     config_digest: a hash of the settings without secrets.
     """

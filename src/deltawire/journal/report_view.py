@@ -32,10 +32,11 @@ _NO_MONEY = {"paper": "orders filled here on live books", "testnet": "play money
 
 
 def _summary(report: Report) -> Table:
-    money = "simulated USD" if report.simulated else "USD"
+    why = _NO_MONEY.get(report.mode, "simulated venues" if report.simulated else "")
+    money = "simulated USD" if why else "USD"
     title = f"Run {report.run_id} ({report.mode}, {report.status})"
-    if report.simulated:
-        title += f": {_NO_MONEY.get(report.mode, 'simulated venues')}, no figure here is money"
+    if why:
+        title += f": {why}, no figure here is money"
     table = Table(title=title, title_justify="left", title_style="bold", show_header=False)
     table.add_column(style="dim")
     table.add_column(justify="right")

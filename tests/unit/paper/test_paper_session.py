@@ -13,6 +13,7 @@ from deltawire.core.events import Acked, Closed, FilledTotal, FillSeen, NotSent,
 from deltawire.core.money import E8
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Purpose, Side, TradeId
+from deltawire.core.venue_clock import VenueClock
 from deltawire.venues.contract import MARKET_DATA, ORDERS, Capabilities, MarketState, VenueSink
 from deltawire.venues.paper.account import PaperAccount
 from deltawire.venues.paper.session import PaperVenue
@@ -54,6 +55,7 @@ class Market:
         self.live.replace([(99 * E8, 5 * E8)], [(100 * E8, 5 * E8), (102 * E8, 50 * E8)])
         self.state = MarketState("X", 100 * E8, 100 * E8, E8 // 100, "ok", 0)  # 1 % an hour, longs pay
         self.open, self.closed = True, 0
+        self.time = VenueClock(500 * 10**6)
         self.sink: VenueSink | None = None
 
     async def start(self, sink: VenueSink) -> None:

@@ -4,6 +4,7 @@ from typing import Protocol, runtime_checkable
 
 from deltawire.core.book import Book
 from deltawire.core.types import Instrument
+from deltawire.core.venue_clock import VenueClock
 from deltawire.venues.contract import Capabilities, MarketState, VenueSink
 
 
@@ -13,6 +14,7 @@ class PublicMarket(Protocol):
     name: str
     fills_whole: bool  # one price for the whole size, or none (a house pool); else level by level (a book)
     execution_ms: tuple[int, int]  # how long the venue holds an order before it executes, least and most
+    time: VenueClock
 
     @property
     def capabilities(self) -> Capabilities: ...

@@ -31,6 +31,7 @@ from deltawire.venues.contract import (
     PositionReport,
     PreparedOrder,
     Refused,
+    SigningClock,
     VenueSink,
 )
 from deltawire.venues.kit import NumberedOrders
@@ -73,9 +74,9 @@ class PaperVenue(NumberedOrders):
         rng: random.Random,
     ) -> None:
         """rng: draws each order's delay."""
-        self.name, self.capabilities = market.name, market.capabilities
+        self.name, self.capabilities, self.time = market.name, market.capabilities, market.time
         self._market, self._account, self._leverage = market, account, leverage
-        self.clock, self._log, self._rng = clock, log, rng
+        self.clock, self._log, self._rng = SigningClock(clock, market.time), log, rng
         self._sink: VenueSink | None = None
         self._started = False
         self._up = False

@@ -62,7 +62,7 @@ class VestPublic:
             look_up_lag_ms=settings.look_up_lag_ms,
         )
         self._settings, self._network, self._clock, self._log, self._rng = settings, network, clock, log, rng
-        self._reads, self._on_refused = reads, on_refused
+        self._reads, self._on_refused, self.time = reads, on_refused, reads.time
         self.books = {symbol: Book(VENUE, symbol) for symbol in settings.symbols}
         self.feed: Feed | None = None
         self._instruments: dict[str, Instrument] = {}
