@@ -82,6 +82,7 @@ def test_a_living_bot_is_left_alone(rig: Rig, guardian: subprocess.Popen[bytes])
     held_since = rig.status()["uptime_s"]
     wait_until(lambda: rig.status()["uptime_s"] > held_since + SILENT_S + 3, "more than the guardian's patience")
     assert rig.pair_state() == "holding"
+    assert rig.status()["guarded_s"] is not None, "the bot knows that it is guarded"
     assert _guardian_orders(rig) == []
     assert rig.end_bot() == 0
     rig.assert_all_is_well()

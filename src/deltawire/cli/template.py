@@ -179,7 +179,7 @@ guardian:                      # `deltawire guardian`, a second process with key
 log:
   file: deltawire.log.jsonl    # one JSON object a line
   format: human                # of the lines on the screen: human or json
-  level: info                  # debug, info or warning
+  level: info                  # debug, info or warning, on the screen; the file has info at least
   max_mb: 50                   # a full file becomes .1, the older ones move up
   keep: 5                      # and so many of them stay
 alerts:                        # `deltawire alert run`; where they go: DELTAWIRE_ALERT_URLS in .env

@@ -212,6 +212,7 @@ def _commands(bot: Bot, stop: _Stop, log: BufferedLog) -> dict[str, Command]:
 
     return {
         "status": lambda: status(bot) | {"alarms": log.recent()},
+        "guard": bot.guarded,
         "metrics": lambda: status(bot) | {"figures": bot.figures.told(), "log": log.counted()},
         "pause": bot.pause,
         "resume": bot.resume,

@@ -81,6 +81,7 @@ class Bot:
         self.link_ups: Counter[tuple[str, str]] = Counter()  # times a connection came up; one is the start
         self.figures = Figures()
         self.state = "starting"
+        self.guarded_mono_ns = 0  # when a guardian last asked
         self.started_mono_ns = clock.mono_ns()
         self._recovered = recovered
         self._ids = IdMaker(run_id)
@@ -284,6 +285,11 @@ class Bot:
             )
             return False
         return True
+
+    def guarded(self) -> dict[str, Any]:
+        """Give a guardian the sign of life it asks for."""
+        self.guarded_mono_ns = self.clock.mono_ns()
+        return {"state": self.state}
 
     def arm(self) -> dict[str, Any]:
         """Lift a halt: a person looked. Pauses stay."""

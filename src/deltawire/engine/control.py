@@ -18,7 +18,7 @@ Command = Callable[[], dict[str, Any] | Awaitable[dict[str, Any]]]
 
 REQUEST_BYTES_MAX = 4096  # a command is a word; more is not a client of ours
 READ_TIMEOUT_S = 5.0
-QUIET = ("status", "metrics")  # asked again and again by programs
+QUIET = ("status", "metrics", "guard")  # asked again and again by programs
 
 
 class SocketInUse(Exception):

@@ -25,7 +25,8 @@ def open_log(config: BotConfig, secrets: BotSecrets, clock: Clock) -> Iterator[B
     file: RotatingFile | None = None
     if config.log.file is not None:
         file = _open_file(config.log)
-        outputs.append(Output(file, json_line, level))
+        # Whatever the screen leaves out: alerts, and the story of a night, are read from the file.
+        outputs.append(Output(file, json_line, min(level, Level.INFO)))
     with BufferedLog(clock, outputs) as log:
         log.hide(secrets.paradex_private_key)
         log.hide(secrets.vest_primary_private_key)

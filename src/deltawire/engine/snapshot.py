@@ -27,6 +27,7 @@ def status(bot: Bot) -> dict[str, Any]:
         "simulated": bot.settings.simulated,
         "halted": bot.gate.halted,
         "journal": bot.recorder.broken or "ok",
+        "guarded_s": round((now_ns - bot.guarded_mono_ns) / 1e9, 1) if bot.guarded_mono_ns else None,
         "unix_ns": bot.clock.unix_ns(),
         "uptime_s": round((now_ns - bot.started_mono_ns) / 1e9, 1),
         "venues": {name: _venue(bot, name, now_ns) for name in bot.venues},

@@ -57,6 +57,7 @@ EVENTS: dict[str, tuple[str, str, str]] = {
 _TOLD_AT_WARNING = {name for name, (level, *_) in EVENTS.items() if level != CRITICAL} | {
     "guardian.bot_is_silent", "guardian.done", "guardian.gave_way",
 }  # fmt: skip
+_GUARD_SILENT_S = 30  # it asks every second; a restart of it takes a few
 _SUBJECTS = ("pair", "trade_id", "venue", "symbol", "client_id")
 _HEAD = ("unix_ns", "level", "event")
 
@@ -132,6 +133,9 @@ def _conditions(reply: dict[str, Any], patience: Patience) -> Iterator[_Conditio
         yield _Condition(Alarm("halted", CRITICAL, "entries are halted", f"{halted}. Look, then: deltawire arm"), 0)
     if (journal := reply.get("journal", "ok")) != "ok":
         yield _Condition(Alarm("journal", CRITICAL, "the journal cannot be written", str(journal), "disk-full"), 0)
+    if (guarded_s := reply.get("guarded_s")) is not None and guarded_s > _GUARD_SILENT_S:
+        text = f"it asked {guarded_s:.0f} s ago; if the bot dies now, nobody closes what is on"
+        yield _Condition(Alarm("guardian", CRITICAL, "the guardian is gone", text, "guardian-fired"), 0)
     if reply.get("state") != "stopping":
         for name, venue in reply.get("venues", {}).items():
             yield from _of_venue(name, venue, patience)

@@ -26,6 +26,7 @@ from deltawire.venues.contract import Clock
 
 ENTRIES_MAX = 20_000  # some ten seconds of the busiest logging while an output is stuck; about 10 MB
 DRAIN_EVERY_S = 0.05
+RECENT_CHARS_MAX = 500  # of each: the file has the whole of a long one, such as an exception's way
 RECENT_KEPT = 40  # warnings and errors a person looking at the bot is shown
 ENTRIES_PER_DRAIN = 100  # formatting this many takes about a millisecond of the loop
 SECRET_CHARS_MIN = 8  # shorter texts would mask ordinary words; no key or token is that short
@@ -135,7 +136,7 @@ class BufferedLog:
             return f"unprintable: {type(e).__name__}"
         for hidden in self._hidden:
             text = text.replace(hidden, "***")
-        return text
+        return text if len(text) <= RECENT_CHARS_MAX else f"{text[:RECENT_CHARS_MAX]}…"
 
     def start(self) -> None:
         """Begin to write on the running loop, off its hot moments."""

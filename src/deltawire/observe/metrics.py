@@ -52,6 +52,12 @@ class BotCollector(Collector):
         yield _gauge("deltawire_up", "Whether the bot answers at its control socket.", [], [([], reply is not None)])
         if reply is not None:
             yield from _of_bot(reply)
+            yield _gauge(
+                "deltawire_guarded_age_seconds",
+                "Time since a guardian last asked; absent when none ever did.",
+                [],
+                [([], reply.get("guarded_s"))],
+            )
             yield from _of_venues(reply.get("venues", {}))
             yield from _of_pairs(reply.get("pairs", []))
             yield from _of_trades(reply.get("figures", {}))

@@ -42,6 +42,7 @@ async def reply_of_a_bot(folder: Path) -> dict[str, Any]:
             stamps.decided_mono_ns, stamps.acked_mono_ns, stamps.transport = 10**9, 10**9 + 84 * 10**6, "ws"
             venue.fill(client_id)
     await bot.watcher.round()
+    bot.guarded()
     reply = status(bot) | {"figures": bot.figures.told(), "log": log.counted()}
     world.spread(0)
     for venue in (world.paradex, world.vest):

@@ -19,7 +19,7 @@ def healthy(**changes: Any) -> dict[str, Any]:
     }
     limits = {"lost_today_usd": "3", "daily_loss_max_usd": "50"}
     pairs = [{"id": "BTC", "state": "watching", "trade": None}]
-    reply = {"state": "running", "halted": "", "journal": "ok", "limits": limits, "pairs": pairs}
+    reply = {"guarded_s": 0.4, "state": "running", "halted": "", "journal": "ok", "limits": limits, "pairs": pairs}
     return reply | {"venues": {"vest": venue | changes.pop("vest", {})}} | changes
 
 
@@ -87,6 +87,7 @@ def test_a_healthy_bot_is_quiet():
         (None, "bot silent", 10),
         (healthy(halted="lost 51 today"), "halted", 0),
         (healthy(journal="no space left"), "journal", 0),
+        (healthy(guarded_s=31.0), "guardian", 0),
         (healthy(vest={"ready": False}), "venue vest", 30),
         (healthy(vest={"feed_age_ms": {"BTC": 31_000.0}}), "feed vest BTC", 0),
         (healthy(vest={"free_usd": "199.99"}), "margin vest", 0),
