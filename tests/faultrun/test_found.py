@@ -182,3 +182,15 @@ def test_power_loss_costs_what_was_not_flushed_and_nothing_else():
     assert outcome.coverage["fault crash.power"] == 1
     assert any("journal.lost" in line for line in outcome.lines)
     assert outcome.broken == []
+
+
+def test_a_refusal_of_an_order_that_was_found_partly_filled_changes_nothing():
+    outcome = run(
+        at(0.1, "paradex.false_reject", code="VALIDATION_ERROR", count=1),
+        at(0.1, "paradex.lose_events", count=1),
+        at(0.1, "paradex.partial_fill", fraction_e8=E8 // 2, count=1),
+        at(0.5, "net.slow", venue="paradex", port="ws", way="down", delay_ms=2_000, ms=4_000),
+        tells_new=False,
+    )
+    assert outcome.coverage["order cancelled Rejected"] == 1
+    assert outcome.broken == []

@@ -66,8 +66,7 @@ def _again(rng: random.Random) -> Iterator[Strike]:
 
 def _goodbye(rng: random.Random) -> Iterator[Strike]:
     """A venue leaves just as an order is to be sent: its bytes never leave, and the bot learns that at once or late."""
-    if rng.random() < 0.5:
-        yield from _last_road(rng)
+    yield from rng.choice((_last_road, _hanging_repair))(rng)
     for _ in range(rng.randint(3, 8)):
         at_ns = moment(rng)
         yield Strike(at_ns, "net.goodbye", goodbye(rng))
@@ -76,16 +75,30 @@ def _goodbye(rng: random.Random) -> Iterator[Strike]:
             yield Strike(at_ns, "net.goodbye", goodbye(rng) | {"venue": "paradex"})
 
 
+def _hanging_repair(rng: random.Random) -> Iterator[Strike]:
+    """A repair finds no connection, and the new one hangs: the order is looked up and written off before that fails."""
+    for _ in range(4):
+        at_ns = moment(rng)
+        yield Strike(at_ns, "vest.reject_order", {"code": "3001", "where": "answer", "count": 1})
+        dark = {"dark": True, "ms": rng.choice((1_500, 2_600))}
+        yield Strike(at_ns + MS, "net.goodbye", {"venue": "vest", "writes": rng.randrange(2, 9)} | dark)
+
+
 def _last_road(rng: random.Random) -> Iterator[Strike]:
     """One leg is refused, so the other is given back: in small parts, over REST only, and then that road goes too."""
+    venue, other = rng.sample(VENUES, 2)
     at_ns = moment(rng) * 2 // 3
-    yield Strike(at_ns, "vest.reject_order", {"code": "3001", "where": "answer", "count": 10})
-    yield Strike(at_ns, "paradex.partial_fill", {"fraction_e8": E8 // 3, "count": 12})
+    refused = {"code": "VALIDATION_ERROR"} if other == "paradex" else {"code": "3001", "where": "answer"}
+    yield Strike(at_ns, f"{other}.reject_order", refused | {"count": 10})
+    yield Strike(at_ns, f"{venue}.partial_fill", {"fraction_e8": E8 // 3, "count": 12})
     at_ns += rng.randrange(300, 3_000) * MS
-    yield Strike(at_ns, "net.refuse", {"venue": "paradex", "port": "ws", "ms": 4_000})
+    if venue == "paradex":
+        yield Strike(at_ns, "net.refuse", {"venue": venue, "port": "ws", "ms": 4_000})
     for _ in range(5):
         at_ns += rng.randrange(100, 900) * MS
-        yield Strike(at_ns, "net.goodbye", {"venue": "paradex", "writes": 1, "dark": False, "ms": 300})
+        dark = venue == "vest" and rng.random() < 0.7  # a connect that hangs: not sent is known only much later
+        ms = rng.choice((1_500, 2_600, 5_500)) if dark else 300
+        yield Strike(at_ns, "net.goodbye", {"venue": venue, "writes": 1, "dark": dark, "ms": ms})
 
 
 def _overtaken(rng: random.Random) -> Iterator[Strike]:
