@@ -47,11 +47,14 @@ _VENUES = ("paradex", "vest")
 
 @dataclass(frozen=True, slots=True)
 class ReactionSettings:
-    """Steps are per block; even, so that each block ends flat. A slow client gets fewer, further apart."""
+    """Steps are per block; even, so that each block ends flat. A slow client gets fewer, further apart.
+
+    A spinning loop gets half as many: the usual case, which sleeps, is the one whose tail needs the samples.
+    """
 
     blocks: int = 3
-    idle_steps: int = 60
-    hot_steps: int = 30
+    idle_steps: int = 80
+    hot_steps: int = 24
     slow_idle_steps: int = 16
     slow_hot_steps: int = 10
     warm_up: int = 6
@@ -69,6 +72,8 @@ class ReactionSettings:
             if client.is_slow
             else (self.idle_steps, self.hot_steps, self.pause_ms)
         )
+        if client.never_sleep:
+            idle, hot = idle // 4 * 2, hot // 4 * 2
         return [
             Burst("idle", idle, 0, pause_ms, self.quiet_ms),
             Burst("hot", hot, self.hot_frames, pause_ms, self.quiet_ms),
