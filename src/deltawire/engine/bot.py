@@ -179,6 +179,7 @@ class Bot:
             self.state = "disarmed"
             self._log.warning("bot.disarmed", reason=disarmed, remedy="look, then: deltawire arm")
         else:
+            await self.presigner.warm_up()
             self.state = "running"
         self._set_entries(on=self.state == "running")
         self._log.info("bot.trading", run_id=self.run_id, pairs=len(self.traders), state=self.state)
@@ -349,6 +350,7 @@ class Bot:
 
     def on_link(self, venue: str, link: str, *, up: bool, detail: str) -> None:
         self.link_ups[venue, link] += up and not self.links[venue].get(link)
+        self._changes += 1
         self.links[venue][link] = up
         planned = up or self.state == "stopping"
         tell = self._log.info if planned else self._log.warning

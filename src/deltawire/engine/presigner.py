@@ -31,6 +31,8 @@ from deltawire.venues.contract import Clock, EventLog, PreparedOrder
 RENEW_PERCENT, USABLE_PERCENT = 35, 60
 # Pairs looked at in one tick: with many pairs the tick must not hold the loop.
 LOOKED_AT_MAX = 8
+# At the start, entries wait so long for the first ladders.
+WARM_UP_NS, WARM_UP_POLL_S = 300_000_000, 0.002
 THREAD_NICE = 10  # a frame that arrives while the signer works gets the CPU first
 
 _MS_NS = 10**6
@@ -102,6 +104,7 @@ class Presigner:
         self._reserved: dict[tuple[int, int], TradeId] = {}  # (pair, leg bought) -> id of the trade it would be
         self._next = 0
         self._busy: asyncio.Future[list[PreparedOrder]] | None = None
+        self._is_warming = False
         self.signed = 0
 
     def on_tick(self) -> None:
@@ -116,6 +119,21 @@ class Presigner:
                 self._sign(wanted, now_ns)
                 return  # the same pair again next time: it may need more than one
             self._next += 1
+
+    async def warm_up(self) -> None:
+        """Sign what the first triggers will want, before entries are allowed; for a moment at most."""
+        self._is_warming = True
+        try:
+            deadline_ns = self._clock.mono_ns() + WARM_UP_NS
+            while self._clock.mono_ns() < deadline_ns and (self._busy is not None or self._lacks_one()):
+                self.on_tick()
+                await asyncio.sleep(WARM_UP_POLL_S)
+        finally:
+            self._is_warming = False
+
+    def _lacks_one(self) -> bool:
+        now_ns = self._clock.mono_ns()
+        return any(next(self._wanted(trader, now_ns), None) is not None for trader in self._traders)
 
     def close(self) -> None:
         self._offload.close()
@@ -132,7 +150,7 @@ class Presigner:
                 before = trader.ladders.exits.get(trade.trade_id)
                 yield from self._if_due(trader, Purpose.EXIT, trade.trade_id, aim, before, now_ns)
         layers = len(trader.dealer.open)
-        if trader.entries_on and layers < trader.rules.layers_max and trader.dealer.is_at_rest:
+        if (trader.entries_on or self._is_warming) and layers < trader.rules.layers_max and trader.dealer.is_at_rest:
             for buy_leg in (0, 1):
                 entry = self._entry_aim(trader, buy_leg, layers)
                 if entry is not None:

@@ -86,7 +86,10 @@ class World:
     async def begin(
         self, recovered: Recovered | None = None, *, arm_itself: bool = True, limits: Limits = LIMITS, **changes: object
     ) -> Bot:
-        await self.made(recovered, arm_itself=arm_itself, limits=limits, **changes).start()
+        starting = asyncio.ensure_future(self.made(recovered, arm_itself=arm_itself, limits=limits, **changes).start())
+        if recovered is not None and recovered.presigned:
+            await self.until(starting.done)  # the venues are asked until the orders' receive windows have gone by
+        await starting
         return self.bot
 
     def made(
@@ -122,6 +125,16 @@ class World:
         self.journal.close()
         return read_back(self.records(), self.clock.unix_ns())
 
+    async def let_go(self) -> None:
+        """Leave no timer or task of a bot behind that was neither stopped nor killed."""
+        bot: Bot | None = getattr(self, "bot", None)
+        if bot is None:
+            return
+        for pending in (bot._tick, *bot._watching, bot.recorder._sync_timer, bot.recorder._sync_task):
+            if pending is not None:
+                pending.cancel()
+        await bot.resolver.close()
+
     def records(self) -> list[Record]:
         return [record for _, record in read(self.folder)]
 
@@ -142,11 +155,6 @@ class World:
             while not done():
                 self.clock.now_ns += 5 * MS
                 await asyncio.sleep(0.001)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path / "journal")
 
 
 def rewrite(folder: Path, records: list[Record]) -> None:

@@ -1,7 +1,5 @@
 """Clocks that differ: what the bot does when its date is not a venue's, and how long an order can still be taken."""
 
-from pathlib import Path
-
 import pytest
 from tests.unit.core.builders import PARADEX
 from tests.unit.engine.fake_venue import FakeVenue, ListLog, ManualClock
@@ -13,11 +11,6 @@ from deltawire.engine.resolver import NEVER_MARGIN_NS, Doubtful
 from deltawire.engine.snapshot import status
 
 MS, S = 10**6, 10**9
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path / "journal")
 
 
 def show(venue: FakeVenue, clock: ManualClock, *, ours_ahead_ms: int = 0) -> None:

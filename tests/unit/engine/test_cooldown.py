@@ -1,16 +1,8 @@
 """A bot that had to give a trade back rests before it opens another; what is open it closes as ever."""
 
-from pathlib import Path
-
-import pytest
 from tests.unit.engine.test_bot import World
 
 MS, S = 10**6, 10**9
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path / "journal")
 
 
 async def give_back(world: World) -> None:

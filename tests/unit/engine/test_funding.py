@@ -1,7 +1,5 @@
 """Funding that turns against a pair: nothing is opened into it, and what is open is closed."""
 
-from pathlib import Path
-
 import pytest
 from tests.unit.engine.test_bot import World
 
@@ -12,11 +10,6 @@ from deltawire.journal.records import TradeStateChanged
 
 BPS = 10_000
 LIMIT = 5 * BPS
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path / "journal")
 
 
 async def told(world: World, paradex_bps: int, vest_bps: int) -> None:

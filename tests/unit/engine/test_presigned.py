@@ -5,17 +5,16 @@ import threading
 from collections.abc import Coroutine
 from typing import Any
 
-from tests.unit.engine.test_bot import MS, World, world
+from tests.unit.engine.test_bot import MS, World
 
 from deltawire.core.money import E8
 from deltawire.core.types import ClientOrderId, Purpose
 from deltawire.engine.presigner import RENEW_PERCENT, USABLE_PERCENT, SigningThread
 from deltawire.engine.recovery import read_back
+from deltawire.engine.trader import CLEARED_NS
 from deltawire.journal.check import check_journal
 from deltawire.journal.records import LadderSigned, OrderIntended, OrderObserved, RunEnded
 from deltawire.venues.contract import PreparedOrder
-
-__all__ = ["world"]
 
 WINDOW_MS = 5_000  # of the fake venues
 
@@ -39,6 +38,39 @@ async def test_an_entry_leaves_with_orders_signed_before_it(world: World):
         stamps = venue.orders[venue.last.client_id].stamps
         assert stamps.presigned
         assert stamps.signed_mono_ns == stamps.decided_mono_ns > 0
+
+
+async def test_the_first_trigger_finds_its_orders_signed(world: World):
+    world.made()
+    await asyncio.gather(world.paradex.start(world.bot), world.vest.start(world.bot))
+    world.spread(8)
+    await patient(world, world.bot.start())
+    world.enter()
+    assert world.paradex.orders[world.paradex.last.client_id].stamps.presigned
+
+
+async def test_a_venue_that_blocks_entries_between_two_ticks_is_heard_with_its_news(world: World):
+    """What is asked ahead holds for a tick, and not past any news."""
+    await world.begin()
+    await signed(world)
+    trader = world.bot.traders[0]
+    trader.clear_entries()
+    world.paradex.blocked = "in doubt"
+    world.bot.on_link("paradex", "orders", up=True, detail="")
+    world.enter()
+    assert world.paradex.orders == {}
+    assert trader.last_refusal == "paradex blocks entries"
+
+
+async def test_what_was_asked_ahead_of_an_entry_does_not_hold_for_long(world: World):
+    await world.begin()
+    await signed(world)
+    trader = world.bot.traders[0]
+    trader.clear_entries()
+    world.paradex.blocked = "maintenance"
+    world.clock.now_ns += CLEARED_NS + 1
+    world.enter()
+    assert world.paradex.orders == {}
 
 
 async def test_an_order_of_a_ladder_is_on_record_before_its_bytes_leave(world: World):

@@ -1,6 +1,7 @@
 """The bot compares orders, fills, fees, funding and balance with venues whose books can be read."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -92,8 +93,10 @@ class BookedWorld(World):
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> BookedWorld:
-    return BookedWorld(tmp_path / "journal")
+async def world(tmp_path: Path) -> AsyncIterator[BookedWorld]:
+    made = BookedWorld(tmp_path / "journal")
+    yield made
+    await made.let_go()
 
 
 async def test_both_accounts_are_compared_at_the_start_and_at_the_end_and_the_balance_adds_up(world: BookedWorld):

@@ -1,8 +1,5 @@
 """What is told of a finished trade, by a whole bot over venues in memory."""
 
-from pathlib import Path
-
-import pytest
 from tests.unit.core.builders import SIZE_E8
 from tests.unit.engine.test_bot import World
 
@@ -10,11 +7,6 @@ from deltawire.core.money import format_e8
 from deltawire.core.types import Purpose
 from deltawire.journal.records import TradeClosed
 from deltawire.observe.story import trade_line
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path / "journal")
 
 
 def story(world: World) -> dict[str, object]:
