@@ -20,7 +20,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from deltawire.cli.children import Child
 from deltawire.cli.control_client import NotRunning, ask
-from deltawire.cli.demo_files import read_ready, write_bot_files, write_sim_config
+from deltawire.cli.demo_files import write_bot_files, write_sim_config
+from deltawire.cli.sim_files import read_ready
 
 WITHIN_S = 120.0
 SHAPES = {"desktop": ((1440, 900), 1), "phone": ((390, 844), 2)}
@@ -97,10 +98,9 @@ def shoot(browser: Browser, url: str, theme: str, shape: str, out: Path) -> None
     page.wait_for_selector("#premium canvas")
     page.wait_for_timeout(3000)  # a few more points for the charts
     out.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=out / f"dashboard-{shape}-{theme}.png")
-    page.screenshot(path=out / f"dashboard-{shape}-{theme}-full.png", full_page=True)
-    if shape == "desktop":
-        detail(page, out / f"dashboard-trade-{theme}.png")
+    page.screenshot(path=out / f"dashboard-{shape}-{theme}.png", full_page=shape == "desktop")
+    if (shape, theme) == ("desktop", "dark"):
+        detail(page, out / "dashboard-trade.png")
     context.close()
 
 

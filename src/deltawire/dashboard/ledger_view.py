@@ -1,20 +1,20 @@
 """What the page shows of a journal, as plain JSON: the run, its trades, where their edge went, latency, money."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deltawire.core.latency import ORDER_PHASES, phases_ns, presigned, spread_of
+from deltawire.core.latency import ORDER_PHASES, VENUE_PHASES, phases_ns, presigned, spread_of
 from deltawire.core.money import BPS_E8, E8
 from deltawire.core.stamps import OrderStamps
-from deltawire.journal.read import JournalReader, LatencySample, OrderRow
+from deltawire.dashboard.ledger_alerts import alerts_of
+from deltawire.journal.read import FundingRow, JournalReader, LatencySample, OrderRow
 from deltawire.journal.report import Report, TradeReport, report_of
 
 TRADES_SHOWN = 200  # the newest; the report command has them all
 RUNS_SHOWN = 50
 ORDERS_SHOWN = 400  # dots of the latency chart
 WINDOW = 50  # orders behind each point of the percentiles over time
-ALERTS_SHOWN = 60
 MONEY_POINTS = 600
 
 # Every phase of an order between the market frame and its answer, in order.
@@ -25,6 +25,16 @@ def view_of(journal: JournalReader, run_id: str, *, alive: bool) -> dict[str, An
     """Return the whole view of one run, "" for the newest. Raises JournalError for a run that is not there."""
     report = report_of(journal, run_id, alive=alive)
     runs = journal.runs()
+    ids = {trade.trade_id for trade in report.trades}
+    # As the report counts it: a payment goes with its trade, or else with the run that heard of it.
+    paid = [
+        row
+        for row in journal.funding()
+        if row.trade_id in ids or (row.trade_id is None and row.run_id == report.run_id)
+    ]
+    funding = Counter[str]()
+    for payment in paid:
+        funding[payment.trade_id or ""] += payment.payment_e8
     told = report.to_json()
     told.pop("trades")
     run = next((row for row in runs if row.run_id == report.run_id), None)
@@ -34,17 +44,18 @@ def view_of(journal: JournalReader, run_id: str, *, alive: bool) -> dict[str, An
             {"run_id": row.run_id, "began": row.unix_ns / 1e9, "ended": _s(row.end_unix_ns), "clean": row.clean}
             for row in reversed(runs[-RUNS_SHOWN:])
         ],
-        "trades": [_trade(trade) for trade in reversed(report.trades[-TRADES_SHOWN:])],
+        "trades": [_trade(trade, funding[trade.trade_id]) for trade in reversed(report.trades[-TRADES_SHOWN:])],
         "trades_total": len(report.trades),
-        "causes": _causes_of_all(report),
-        "money": _money(report),
+        "causes": _causes_of_all(report, funding),
+        "money": _money(report, paid),
         "latency": _latency(journal, report.run_id),
-        "alerts": _alerts(journal, report),
+        "reconciled": _reconciled(journal, report.run_id),
+        "alerts": alerts_of(journal, report),
         "seq": journal.last_seq,
     }
 
 
-def causes_of(trade: TradeReport) -> list[tuple[str, float]] | None:
+def causes_of(trade: TradeReport, funding_e8: int = 0) -> list[tuple[str, float]] | None:
     """Split a finished trade's result into causes, in bps of its notional; they add up to `kept`. None while open.
 
     Seen and got are the spreads before fees; a loss between them is the price moving, the other leg's delay and depth
@@ -52,8 +63,10 @@ def causes_of(trade: TradeReport) -> list[tuple[str, float]] | None:
     """
     if trade.pnl_e8 is None or not trade.notional_e8:
         return None
-    kept = trade.pnl_e8 * E8 / trade.notional_e8 / BPS_E8
-    fees = -trade.fees_e8 * E8 / trade.notional_e8 / BPS_E8
+    kept, fees, funding = (
+        amount_e8 * E8 / trade.notional_e8 / BPS_E8
+        for amount_e8 in (trade.pnl_e8 + funding_e8, -trade.fees_e8, funding_e8)
+    )
     parts: list[tuple[str, float]] = []
     if trade.entry_executed is not None:
         parts += [
@@ -64,43 +77,66 @@ def causes_of(trade: TradeReport) -> list[tuple[str, float]] | None:
         seen = trade.exit_executed if trade.exit_detected is None else trade.exit_detected
         parts += [("exit seen", seen / BPS_E8), ("exit slipped", (trade.exit_executed - seen) / BPS_E8)]
     parts.append(("fees", fees))
+    if funding:
+        parts.append(("funding", funding))
     parts.append(("other", kept - sum(bps for _, bps in parts)))
     return [*parts, ("kept", kept)]
 
 
-def _causes_of_all(report: Report) -> list[tuple[str, float]]:
+def _causes_of_all(report: Report, funding: Mapping[str, int]) -> list[tuple[str, float]]:
     """Return the mean of each cause over the finished trades, weighted by notional."""
     sums: dict[str, float] = defaultdict(float)
     weight = 0
     for trade in report.trades:
-        for name, bps in causes_of(trade) or ():
+        for name, bps in causes_of(trade, funding.get(trade.trade_id, 0)) or ():
             sums[name] += bps * trade.notional_e8
         weight += trade.notional_e8 if trade.pnl_e8 is not None else 0
-    order = ("entry seen", "entry slipped", "exit seen", "exit slipped", "fees", "other", "kept")
+    order = ("entry seen", "entry slipped", "exit seen", "exit slipped", "fees", "funding", "other", "kept")
     return [(name, sums[name] / weight) for name in order if name in sums] if weight else []
 
 
-def _trade(trade: TradeReport) -> dict[str, Any]:
+def _trade(trade: TradeReport, funding_e8: int) -> dict[str, Any]:
     told = trade.to_json()
     opened, closed = told.pop("opened_unix_ns") / 1e9, _s(told.pop("closed_unix_ns"))
-    return told | {"opened": opened, "closed": closed, "causes": causes_of(trade)}
+    return told | {
+        "opened": opened,
+        "closed": closed,
+        "funding_usd": funding_e8 / E8,
+        "causes": causes_of(trade, funding_e8),
+    }
 
 
-def _money(report: Report) -> dict[str, list[float]]:
-    """Return realised money after fees, and fees, added up over time."""
-    closed = sorted((t for t in report.trades if t.pnl_e8 is not None), key=lambda t: t.closed_unix_ns or 0)
-    at: list[float] = []
-    net: list[float] = []
-    fees: list[float] = []
-    net_e8 = fees_e8 = 0
-    for trade in closed:
-        net_e8 += trade.pnl_e8 or 0
-        fees_e8 += trade.fees_e8
-        at.append((trade.closed_unix_ns or 0) / 1e9)
-        net.append(net_e8 / E8)
-        fees.append(fees_e8 / E8)
-    step = -(-len(at) // MONEY_POINTS) or 1
-    return {name: column[::-1][::step][::-1] for name, column in (("t", at), ("net", net), ("fees", fees))}
+def _money(report: Report, paid: Sequence[FundingRow]) -> dict[str, list[float]]:
+    """Return money after fees and with funding, and each of the two, added up over time."""
+    moves = [
+        (trade.closed_unix_ns or 0, trade.pnl_e8, trade.fees_e8, 0)
+        for trade in report.trades
+        if trade.pnl_e8 is not None
+    ]
+    moves += [(row.paid_unix_ns, row.payment_e8, 0, row.payment_e8) for row in paid]
+    columns: dict[str, list[float]] = {"t": [], "net": [], "fees": [], "funding": []}
+    sums = [0, 0, 0]
+    for unix_ns, *amounts in sorted(moves):
+        sums = [sum_e8 + amount_e8 for sum_e8, amount_e8 in zip(sums, amounts, strict=True)]
+        for column, value in zip(columns.values(), (unix_ns / 1e9, *(sum_e8 / E8 for sum_e8 in sums)), strict=True):
+            column.append(value)
+    step = -(-len(moves) // MONEY_POINTS) or 1
+    return {name: column[::-1][::step][::-1] for name, column in columns.items()}
+
+
+def _reconciled(journal: JournalReader, run_id: str) -> dict[str, Any] | None:
+    """Return when orders, fills, fees, funding and balance were last compared with the venues, and what differed."""
+    last = journal.last_reconciliation(run_id) if run_id else None
+    if last is None:
+        return None
+    return {
+        "t": last.unix_ns / 1e9,
+        "venues": [row.venue for row in last.rows],
+        "differences": [
+            f"{item.venue} {item.kind} {item.item}: journal {item.journal}, venue {item.told} ({item.answer})"
+            for item in last.differences
+        ],
+    }
 
 
 def _latency(journal: JournalReader, run_id: str) -> dict[str, Any]:
@@ -114,7 +150,7 @@ def _latency(journal: JournalReader, run_id: str) -> dict[str, Any]:
 def _venue_latency(samples: Sequence[LatencySample], began: dict[str, float]) -> dict[str, Any]:
     took = [phases_ns(sample.stamps) for sample in samples]
     phases = {}
-    for name in (*WATERFALL, "total", "reaction", "fill"):
+    for name in (*WATERFALL, *VENUE_PHASES, "total", "reaction", "fill"):
         spread = spread_of(phases_of[name] for phases_of in took if name in phases_of)
         if spread is not None:
             phases[name] = [spread.n, *(ns / 1e3 for ns in (spread.p50, spread.p90, spread.p99, spread.max))]
@@ -145,39 +181,6 @@ def _over_time(
         for column, value in zip(columns.values(), row, strict=True):
             column.append(value)
     return columns
-
-
-def _alerts(journal: JournalReader, report: Report) -> list[dict[str, Any]]:
-    """Return what a person should know of, newest first, over all runs: halts, changes nobody ordered, differences."""
-    found: list[tuple[float, str, str]] = []
-    for halt in journal.halts():
-        level, text = ("error", f"halted: {halt.reason}") if halt.reason else ("info", "armed by a person")
-        found.append((halt.unix_ns / 1e9, level, text))
-    for change in journal.adjustments():
-        text = f"{change.venue} {change.symbol} changed by {change.size_e8 / E8:g} without an order of ours"
-        found.append((change.unix_ns / 1e9, "error", f"{text}: {change.reason}"))
-    for row in journal.runs():
-        if row.clean is False:
-            found.append(((row.end_unix_ns or row.unix_ns) / 1e9, "warning", f"run {row.run_id} ended: {row.reason}"))
-        if row.unclean_before:
-            found.append((row.unix_ns / 1e9, "warning", f"the run before {row.run_id} did not end clean"))
-    differs: set[tuple[str, str]] = set()
-    for check in journal.checks(run_id=report.run_id):
-        where = (check.venue, check.symbol)
-        if check.agree:
-            differs.discard(where)
-        elif where not in differs:  # once, not at every look until it is gone
-            differs.add(where)
-            held = f"venue holds {check.venue_e8 / E8:g}, journal says {check.journal_e8 / E8:g}"
-            found.append((check.unix_ns / 1e9, "warning", f"{check.venue} {check.symbol}: {held} ({check.reason})"))
-    for trade in report.trades:
-        if trade.outcome in ("stuck", "unwound"):
-            level = "error" if trade.outcome == "stuck" else "warning"
-            found.append(
-                ((trade.closed_unix_ns or trade.opened_unix_ns) / 1e9, level, f"{trade.trade_id} {trade.outcome}")
-            )
-    found.sort(reverse=True)
-    return [{"t": t, "level": level, "text": text} for t, level, text in found[:ALERTS_SHOWN]]
 
 
 def trade_detail(journal: JournalReader, trade_id: str) -> dict[str, Any] | None:

@@ -9,7 +9,16 @@ from tests.unit.journal.facts import E8, T0, fill, intended, seen
 
 from deltawire.dashboard.ledger import Ledger
 from deltawire.journal.log import JournalLog
-from deltawire.journal.records import Armed, Halted, PositionAdjusted, PositionRow, Record
+from deltawire.journal.records import (
+    AccountsReconciled,
+    Armed,
+    FundingPaid,
+    Halted,
+    ItemRow,
+    PositionAdjusted,
+    PositionRow,
+    Record,
+)
 from deltawire.journal.segments import JournalError, segments
 
 
@@ -172,3 +181,36 @@ async def test_a_damaged_journal_is_told_and_does_not_end_the_page(ledger: Ledge
         await ledger.run("")
     path.write_bytes(good)
     assert (await view(ledger))["run"]["run_id"] == "r1"
+
+
+async def test_funding_is_a_cause_of_its_own_and_part_of_the_money(ledger: Ledger, tmp_path: Path):
+    paid = FundingPaid(
+        venue="vest", symbol="BTC-PERP", payment_id="p1", payment_e8=E8 // 2, client_id="t1-eb",
+        paid_unix_ns=T0 + 40 * 10**9, unix_ns=T0 + 41 * 10**9,
+    )  # fmt: skip
+    write(tmp_path, [*begun(), *facts.round_trip("t1", entry=(100, 102)), paid])
+    told = await view(ledger)
+    causes = dict(told["trades"][0]["causes"])
+    assert causes["funding"] == pytest.approx(0.5 / 204 * 1e4)
+    kept = causes.pop("kept")
+    assert kept == pytest.approx((4 - 0.04 + 0.5) / 204 * 1e4)
+    assert sum(causes.values()) == pytest.approx(kept)
+    assert told["money"]["net"] == pytest.approx([3.96, 4.46])
+    assert told["money"]["funding"] == [0, 0.5]
+    assert told["run"]["funding_usd"] == 0.5
+    assert told["run"]["pnl_usd"] == pytest.approx(told["money"]["net"][-1])
+
+
+async def test_what_differs_with_the_venues_books_is_told(ledger: Ledger, tmp_path: Path):
+    write(tmp_path, begun())
+    assert (await view(ledger))["reconciled"] is None
+    item = ItemRow(kind="fee", venue="vest", item="order 7", journal="0.01", told="0.02", answer="alarmed")
+    write(tmp_path, [AccountsReconciled(when="timer", rows=[], differences=[item], unix_ns=T0 + 50 * 10**9)])
+    told = await view(ledger)
+    words = "vest fee order 7: journal 0.01, venue 0.02 (alarmed)"
+    assert told["reconciled"]["differences"] == [words]
+    assert (told["alerts"][0]["level"], told["alerts"][0]["text"]) == ("error", words)
+    write(tmp_path, [AccountsReconciled(when="timer", rows=[], differences=[], unix_ns=T0 + 51 * 10**9)])
+    told = await view(ledger)
+    assert told["reconciled"]["differences"] == []
+    assert told["alerts"] == []

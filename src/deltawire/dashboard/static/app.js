@@ -43,6 +43,7 @@ function onBot(told) {
   market.take(told.connected ? pair : null, unixS);
   live.books(pair);
   live.limits(told.status?.limits);
+  live.loop(told.status?.loop);
   live.venues(told.status?.venues, pairs);
   commands.update(told);
   document.body.dataset.live = told.connected && !serverLost ? "yes" : "no";
@@ -81,6 +82,8 @@ function drawPast() {
   past.trades(told);
   past.causes(told.causes);
   past.money(told.money, told.run);
+  past.reconciled(told.reconciled);
+  market.marks(told.trades);
   past.waterfall(told.latency);
   past.latencyOverTime(told.latency);
   drawAlerts();

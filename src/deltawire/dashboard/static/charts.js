@@ -40,7 +40,7 @@ export class Chart {
     this.plot = new uPlot(
       {
         legend: { show: false },
-        padding: [8, 6, 0, 0],
+        padding: [8, 22, 0, 0], // the last time of the axis is as wide as that
         ...options,
         width,
         height: this.height,
@@ -100,6 +100,31 @@ export function drawLevels(plot, lines) {
     ctx.stroke();
     ctx.setLineDash([]);
     ctx.fillText(text, bbox.left + 6 * dpr, y - 4 * dpr);
+  }
+  ctx.restore();
+}
+
+// A filled triangle where a trade was opened, a hollow one where it was closed, along the lower edge.
+export function drawMarks(plot, trades, colour) {
+  const { ctx, bbox } = plot;
+  const size = 5 * devicePixelRatio;
+  const floor = bbox.top + bbox.height - 2;
+  ctx.save();
+  ctx.lineWidth = devicePixelRatio;
+  ctx.strokeStyle = ctx.fillStyle = colour("--text");
+  for (const { opened, closed } of trades) {
+    for (const [at, up] of [[opened, true], [closed, false]]) {
+      const x = at ? plot.valToPos(at, "x", true) : -1;
+      if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      const [base, tip] = up ? [floor, floor - 1.7 * size] : [floor - 1.7 * size, floor];
+      ctx.beginPath();
+      ctx.moveTo(x - size, base);
+      ctx.lineTo(x + size, base);
+      ctx.lineTo(x, tip);
+      ctx.closePath();
+      if (up) ctx.fill();
+      else ctx.stroke();
+    }
   }
   ctx.restore();
 }

@@ -1,7 +1,7 @@
 // What the bot says of itself now: header, key figures, pairs, books, limits, venues. Draws only what it was told.
 
 import { $, cells, el, keyed, level, put, show } from "./dom.js";
-import { bps, fixed, lasted, ms, plain, signed, usd, usdSigned, goodBad } from "./format.js";
+import { bps, fixed, lasted, ms, plain, signed, us, usd, usdSigned, goodBad } from "./format.js";
 
 const LEVELS = { running: "good", paused: "warn", disarmed: "bad", stopping: "warn", starting: "dim", guarding: "warn" };
 const sum = (list) => list.reduce((total, x) => total + (Number(x) || 0), 0);
@@ -33,9 +33,9 @@ export function kpis(bot, journal) {
   const captured = run?.detected_bps?.mean ? (100 * run.executed_bps.mean) / run.detected_bps.mean : null;
   const items = [
     ["net delta, USD", live ? { text: signed(delta, 2), level: dust ? "good" : "bad" } : "–", dust && live ? "under one lot" : "exposed"],
-    ["PnL of the run", { text: usdSigned(run?.pnl_usd), level: goodBad(run?.pnl_usd) }, "after fees, closed trades"],
+    ["PnL of the run", { text: usdSigned(run?.pnl_usd), level: goodBad(run?.pnl_usd) }, "after fees, with funding"],
     ["fees", usd(run?.fees_usd), "paid so far"],
-    ["funding", run?.funding_usd === undefined ? "–" : usdSigned(run.funding_usd), run?.funding_usd === undefined ? "not in the journal" : "received"],
+    ["funding", usdSigned(run?.funding_usd), "received, as far as told"],
     ["round trips", plain(run?.round_trips), `${run?.open_trades ?? 0} open`],
     ["captured", captured === null ? "–" : `${fixed(captured, 0)} %`, `${bps(run?.executed_bps?.mean)} of ${bps(run?.detected_bps?.mean)} bps`],
     ["in doubt", { text: plain(doubt), level: doubt ? "bad" : "" }, "orders"],
@@ -159,6 +159,11 @@ function ladder(body, levels, most) {
   });
 }
 
+export function loop(told) {
+  const words = told?.lag?.n ? `The bot's loop came late by ${us(told.lag.p50)} (p50), ${us(told.lag.p99)} (p99), ${us(told.lag.max)} at most; the collector paused it ${us(told.gc_pauses?.max)} at most.` : "";
+  put($("loop-words"), words);
+}
+
 export function limits(told) {
   const items = told
     ? [
@@ -232,14 +237,18 @@ export function venues(list, pairsTold) {
 function facts(venue) {
   const ages = Object.entries(venue.feed_age_ms ?? {});
   const lost = sum(Object.values(venue.book_breaks ?? {}));
-  const offset = venue.clock_offset_ms;
+  const clock = venue.clock ?? {};
   const refused = sum((venue.budgets ?? []).filter((b, i, all) => all.findIndex((c) => c.name === b.name) === i).map((b) => b.refused));
   const rows = ages.map(([symbol, age]) => [
     `feed age ${symbol}`,
     { text: `${ms(age)} of ${ms(venue.feed_age_ms_max)}`, level: age === null || age > venue.feed_age_ms_max ? "warn" : "" },
   ]);
   rows.push(["books lost (gaps, links, bad frames)", { text: fixed(lost, 0), level: lost ? "warn" : "" }]);
-  rows.push(["clock offset", offset === undefined || offset === null ? "not measured" : `${signed(offset, 1)} ms`]);
+  const known = clock.offset_ms !== undefined && clock.offset_ms !== null;
+  rows.push([
+    "our clock against its",
+    { text: known ? `${signed(clock.offset_ms, 1)} ms ± ${fixed(clock.uncertainty_ms, 1)}` : "not measured", level: clock.blocks ? "bad" : "", title: clock.blocks ?? "" },
+  ]);
   rows.push(["orders sent", fixed(venue.orders, 0)]);
   if (venue.budgets?.length) rows.push(["refused for the rate", { text: fixed(refused, 0), level: refused ? "bad" : "" }]);
   if (venue.equity_usd) rows.push(["account: equity / free", `${fixed(venue.equity_usd)} / ${fixed(venue.free_usd)}`]);

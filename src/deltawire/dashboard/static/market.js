@@ -1,6 +1,6 @@
 // Spread against thresholds, and both books, over time. Points come once from the server, then one from each answer.
 
-import { Chart, drawLevels, uPlot } from "./charts.js";
+import { Chart, drawLevels, drawMarks, uPlot } from "./charts.js";
 import { $, put } from "./dom.js";
 import { bps, fixed } from "./format.js";
 
@@ -12,6 +12,7 @@ let minutes = 5;
 let pair = null; // the pair as last told
 let points = null; // columns of the pair shown; null while they are fetched
 let wanted = "";
+let trades = [];
 
 const premium = new Chart($("premium"), 230, (colour) => ({
   series: [
@@ -22,7 +23,7 @@ const premium = new Chart($("premium"), 230, (colour) => ({
   axes: [{}, { values: (_, ticks) => ticks.map((v) => fixed(v, Math.abs(ticks[1] - ticks[0]) < 1 ? 1 : 0)) }],
   scales: { y: { range: (_, lo, hi) => premiumRange(lo, hi) } },
   cursor: { sync: { key: "market" } },
-  hooks: { draw: [(plot) => drawLevels(plot, thresholdLines(colour))], setCursor: [(plot) => words(plot.cursor.idx)] },
+  hooks: { draw: [(plot) => drawLevels(plot, thresholdLines(colour)), (plot) => drawMarks(plot, trades.filter((trade) => trade.pair_id === pair?.id), colour)], setCursor: [(plot) => words(plot.cursor.idx)] },
 }));
 
 const prices = new Chart($("prices"), 170, (colour) => ({
@@ -72,6 +73,11 @@ function thresholdLines(colour) {
     lines.push({ at: bought_a ? exit : -exit, text: "close", stroke: colour("--warn"), dash: [2, 3] });
   }
   return lines;
+}
+
+// Trades of the pair shown: where each was opened and closed.
+export function marks(list) {
+  trades = list;
 }
 
 export function pointOf(told, unixS) {

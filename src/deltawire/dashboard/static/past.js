@@ -88,7 +88,7 @@ const CAUSES = {
   "exit slipped": "lost at exit",
   fees: "fees",
   funding: "funding",
-  other: "repairs, unwinds, sizes",
+  other: "repairs, unwinds",
   kept: "kept",
 };
 
@@ -117,6 +117,8 @@ export function bridge(causes) {
   return list;
 }
 
+const INSIDE_WIRE = ["out", "venue", "back"]; // where the venue tells its own stamps
+const INSIDE = { out: "to the venue", venue: "inside it", back: "and back" };
 const PHASES = ["decode", "decide", "signature", "encode", "write", "wire", "parse"];
 
 function orders(list) {
@@ -158,14 +160,14 @@ export function waterfall(latency) {
     ([venue]) => el("div", {}, el("h3", {}, venue, el("span", { class: "dim" })), el("table", { class: "phases" }, el("caption", { class: "visually-hidden" }, `Phases of an order at ${venue}`), phaseHead(), el("tbody"))),
     (node, [, told]) => {
       put(node.querySelector(".dim"), ` ${told.n} orders by ${told.transport.join(", ")}, ${told.reused} on a warm connection, ${told.presigned} signed ahead`);
-      const rows = [...PHASES, "total", "fill"].filter((name) => told.phases[name]);
+      const rows = [...PHASES.flatMap((name) => (name === "wire" ? ["wire", ...INSIDE_WIRE] : [name])), "total", "fill"].filter((name) => told.phases[name]);
       const whole = PHASES.reduce((total, name) => total + (told.phases[name]?.[1] ?? 0), 0) || 1;
       let at = 0;
       keyed(
         node.querySelector("tbody"),
         rows,
         (name) => name,
-        (name) => el("tr", { class: PHASES.includes(name) ? "" : "total" }, el("th", { scope: "row" }, name), el("td", { class: "bars" }, el("div", { class: "track" }, el("i", { data: { phase: name } }))), ...[0, 1, 2, 3].map((i) => el("td", { class: `n ${i === 1 ? "opt" : ""}` }))),
+        (name) => el("tr", { class: PHASES.includes(name) ? "" : INSIDE_WIRE.includes(name) ? "inside" : "total" }, el("th", { scope: "row" }, INSIDE[name] ?? name), el("td", { class: "bars" }, el("div", { class: "track" }, el("i", { data: { phase: name } }))), ...[0, 1, 2, 3].map((i) => el("td", { class: `n ${i === 1 ? "opt" : ""}` }))),
         (row, name) => {
           const [, p50, p90, p99, most] = told.phases[name];
           const bar = row.querySelector("i");
@@ -173,7 +175,7 @@ export function waterfall(latency) {
           if (PHASES.includes(name)) at += p50;
           bar.style.left = `${Math.min(99.5, (from / whole) * 100)}%`;
           bar.style.width = `${Math.min(100, (p50 / whole) * 100)}%`;
-          show(bar, name !== "fill");
+          show(bar, name !== "fill" && !INSIDE_WIRE.includes(name));
           cells([...row.cells].slice(2), [us(p50), us(p90), us(p99), us(most)]);
         },
       );
@@ -235,17 +237,18 @@ const pnl = new Chart($("pnl"), 170, (colour) => ({
   series: [
     { label: "net", stroke: colour("--net"), width: 2, points: { show: true, size: 4, fill: colour("--net") } },
     { label: "fees", stroke: colour("--dim"), width: 1, dash: [4, 3] },
+    { label: "funding", stroke: colour("--b"), width: 1, dash: [1, 3] },
   ],
   axes: [{}, { values: (_, ticks) => ticks.map((v) => fixed(v, Math.abs(ticks[1] - ticks[0]) < 1 ? 2 : 0)) }],
 }));
 
 export function money(told, run) {
   show($("pnl"), told.t.length > 0);
-  if (told.t.length) pnl.set([told.t, told.net, told.fees]);
+  if (told.t.length) pnl.set([told.t, told.net, told.fees, told.funding]);
   put(
     $("pnl-words"),
     told.t.length
-      ? `PnL after fees ${usdSigned(run.pnl_usd)} USD (solid), fees paid ${usd(run.fees_usd)} USD (dashed), ${told.t.length} trades${run.simulated ? "; simulated venues, no figure is money" : ""}.`
+      ? `PnL after fees, with funding, ${usdSigned(run.pnl_usd)} USD (solid); fees paid ${usd(run.fees_usd)} (dashed); funding ${usdSigned(run.funding_usd)} (dotted)${run.simulated ? "; simulated venues, no figure is money" : ""}.`
       : "No finished trade yet.",
   );
 }
@@ -281,6 +284,13 @@ export function alerts(fromJournal, fromLog) {
     () => {},
   );
   return shown[0] ?? null;
+}
+
+// When everything was last compared with the venues' own books.
+export function reconciled(told) {
+  const words = told ? `Compared with the venues' books at ${clock(told.t)}: ${told.differences.length ? `${told.differences.length} differ` : "no difference"}.` : "Not compared with the venues' books yet.";
+  put($("reconciled"), words);
+  level($("reconciled"), told?.differences.length ? "bad" : "");
 }
 
 export function runs(list, chosen, underWay) {
