@@ -377,6 +377,30 @@ def test_a_name_rebound_to_this_machine_is_refused(world: World, context: Browse
     assert answer.status == 421
 
 
+def test_nothing_the_page_is_given_holds_a_secret(world: World, page: Page):
+    world.rig.spread(WIDE_BPS)
+    expect(pair_badge(page)).to_have_text("holding")
+    trade_id = world.rig.status()["pairs"][0]["trade"]["trade_id"]
+    told = page.content() + "".join(
+        page.evaluate("async (path) => (await fetch(path)).text()", path)
+        for path in ("/", "/api/page", "/api/run?id=", f"/api/trade?id={trade_id}", "/api/history?pair=BTC")
+    )
+    told += page.evaluate("""() => new Promise((done) => {
+      const events = new EventSource("/api/events");
+      events.addEventListener("bot", (event) => { events.close(); done(event.data); });
+    })""")
+    assert trade_id in told
+    account = world.rig.ready.accounts[0]
+    token = urlsplit(world.url).fragment.removeprefix("token=")
+    for secret in (account.paradex.private_key, account.vest.primary_private_key, token):
+        assert secret.removeprefix("0x") not in told
+    cookies = {cookie["name"]: cookie for cookie in page.context.cookies()}
+    [cookie] = cookies.values()
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+    assert cookie["value"] not in told
+    assert page.evaluate("document.cookie") == ""
+
+
 # ---- everybody can use it --------------------------------------------------------------------------------------------
 
 # WCAG 2.2 contrast of every text that is shown, against the nearest background that is not see-through.
@@ -402,6 +426,14 @@ CONTRAST = """() => {
 }"""
 
 
+# What makes the page wider than the screen. Tables may scroll by themselves.
+STICKING_OUT = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
+  [...document.querySelectorAll("body *")]
+    .filter((node) => node.getBoundingClientRect().right > innerWidth + 0.5)
+    .filter((node) => !node.parentElement.closest(".scroll, .chart, .waterfalls"))
+    .map((node) => `${node.tagName}#${node.id}.${node.className}: ${node.textContent.slice(0, 60)}`)"""
+
+
 @pytest.mark.parametrize(("shape", "theme", "other"), [("desktop", "dark", "light"), ("phone", "light", "dark")])
 def test_it_fits_and_is_readable_in_both_themes(world: World, shape: str, theme: str, other: str):
     size = PHONE if shape == "phone" else {"width": 1400, "height": 900}
@@ -409,7 +441,7 @@ def test_it_fits_and_is_readable_in_both_themes(world: World, shape: str, theme:
     page = opened(world, context)
     expect(page.locator("html")).to_have_attribute("data-theme", theme)
     expect(page.locator("#books .book")).to_have_count(2)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out to the side"
+    assert page.evaluate(STICKING_OUT) == []
     assert page.evaluate(CONTRAST) == []
     expect(page.get_by_role("button", name="Kill")).to_be_in_viewport()
     page.get_by_role("button", name="Change between dark and light").click()
