@@ -320,14 +320,14 @@ def _ratios(results: Mapping[str, Figures], rtt_ms: float) -> dict[str, float]:
     ratios = {}
     both, venue = results.get("deltawire both legs"), results.get("venue time Paradex")
     if rtt_ms and both and venue:
-        ratios["deltawire both legs/round trip p50"] = both.p50 / rtt_ms
-        ratios["deltawire both legs/round trip and venue time p50"] = both.p50 / (rtt_ms + venue.p50)
+        ratios["deltawire/round trip both legs p50"] = both.p50 / rtt_ms
+        ratios["both legs/round trip and venue time p50"] = both.p50 / (rtt_ms + venue.p50)
     for what in ("Paradex order", "Vest order", "both legs"):
         ours = results.get(f"deltawire {what}")
         for way in ("cold HTTPS", "pooled HTTPS"):
             theirs = results.get(f"{way} {what}")
             if ours and theirs:
-                ratios[f"deltawire/{way} {what}"] = ours.p50 / theirs.p50
+                ratios[f"deltawire/{way} {what} p50"] = ours.p50 / theirs.p50
     return ratios
 
 

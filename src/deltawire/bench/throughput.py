@@ -1,13 +1,14 @@
 """How fast market frames are taken in: read alone, and all the way a real frame takes, on one core.
 
 "_evaluated" hands frames to the live bot where its socket would: link, feed, book, then the pair's edge. None is worth
-a trade, as nearly every frame is. "_decode" is the codec alone. Frames are as the simulated venues encode them, all
-different, the market moving.
+a trade, as nearly every frame is. "_decode" is the codec alone, "floor_unpack" one struct call, which any reader of the
+frame must make. Frames are as the simulated venues encode them, all different, the market moving.
 Left out: WebSocket, TLS and kernel; the simulators run beside, but nothing is waited for while the clock runs.
 """
 
 import asyncio
 import random
+import struct
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from typing import Any, cast
 import aiohttp
 
 from deltawire.bench import rig
-from deltawire.bench.figures import Report, figures, machine
+from deltawire.bench.figures import Report, Table, figures, machine
 from deltawire.core.book import Level
 from deltawire.engine.assembly import assemble
 from deltawire.engine.bot import Bot
@@ -42,6 +43,9 @@ _SYMBOL, _VEST_SYMBOL = "BTC-USD-PERP", "BTC-PERP"
 _MID_E8 = 61_800 * 10**8
 _SIM_YAML = "seed: 1\n" + rig.QUICK_VEST
 _READY_S = 20.0
+
+# All that any reader of a best-bid/offer frame must do in Python: the floor the others are compared with.
+_BBO = struct.Struct("<HHHH6qB")
 
 Frames = list[memoryview]
 
@@ -117,15 +121,24 @@ def bench_throughput(rounds: int = 60, seed: int = 1) -> Report:
         "rounds": rounds,
         "warm_up": _WARM_UP,
         "frames_per_sample": _FRAMES,
-        "frame_bytes": frame_bytes,
         "seed": seed,
-        "frames_per_s_p50": {case: round(1e9 / f.p50) for case, f in results.items()},
         "pairs": 1,
         "clock": "CPU time of the thread: what one core does, whoever else uses it",
         **machine(),
     }
-    ratios = {f"{case}/bbo_evaluated": f.p50 / bbo for case, f in results.items() if case != "bbo_evaluated"}
-    return Report("throughput", settings, results, ratios)
+    ratios = {
+        f"{case}/bbo_evaluated": f.p50 / bbo
+        for case, f in results.items()
+        if case.endswith("_evaluated") and case != "bbo_evaluated"
+    }
+    unpack = results["floor_unpack"].p50
+    ratios |= {f"deltawire/unpack {case} p50": results[case].p50 / unpack for case in ("bbo_decode", "bbo_evaluated")}
+    rates = Table(
+        "What one core takes in",
+        ("case", "bytes a frame", "frames a second"),
+        tuple((case, frame_bytes[case], round(1e9 / f.p50)) for case, f in results.items()),
+    )
+    return Report("throughput", settings, results, ratios, tables=(rates,))
 
 
 async def _measure(folder: Path, rounds: int, rng: random.Random) -> tuple[dict[str, list[int]], dict[str, int]]:
@@ -203,6 +216,7 @@ def _cases(bot: Bot, rng: random.Random) -> dict[str, _Case]:
         return _sbe(walk.bbos(book.seq + 1))
 
     return {
+        "floor_unpack": _Case(bbo_frames, _only(_BBO.unpack_from)),
         "bbo_decode": _Case(bbo_frames, _only(sbe.decode_bbo)),
         "bbo_evaluated": _Case(bbo_frames, take_binary),
         "delta_evaluated": _Case(lambda: delta_frames(_CHANGED), take_binary),

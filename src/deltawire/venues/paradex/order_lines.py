@@ -67,6 +67,7 @@ class OrderLines:
         self._lines: list[OrderLine] = []
         self._carrier: OrderLine | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._closing = False
 
     def add(self) -> OrderLine:
         self._lines.append(OrderLine(self))
@@ -82,6 +83,7 @@ class OrderLines:
 
     async def close(self) -> None:
         """Measure no more: what is confirmed for that would be on again after the desk has switched it off."""
+        self._closing = True
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
@@ -149,7 +151,8 @@ class OrderLines:
         if self._carrier is None:
             self.desk.on_down(detail)
             return
-        self._log.warning("paradex.order_line_down", lines=sum(other.up for other in self._lines), detail=detail)
+        tell = self._log.info if self._closing else self._log.warning
+        tell("paradex.order_line_down", lines=sum(other.up for other in self._lines), detail=detail)
         self.desk.on_line_lost(line, detail)
 
     def choose(self) -> None:
