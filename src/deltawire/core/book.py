@@ -5,15 +5,15 @@ Levels are (price_e8, size_e8), best first. An invalid book answers nothing unti
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from deltawire.core.money import notional_e8
+from deltawire.core.money import E8
 from deltawire.core.types import Side
 
 Level = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Walk:
+class Walk(NamedTuple):
     """The outcome of taking liquidity: size got, its notional, and the worst price touched. 1e-8 units."""
 
     size_e8: int
@@ -114,8 +114,8 @@ class Book:
         """Take up to size_e8 as an aggressor on this side: BUY eats the asks."""
         left_e8, cost_e8, worst_e8 = size_e8, 0, 0
         for price_e8, level_e8 in self.asks if side is Side.BUY else self.bids:
-            take_e8 = min(left_e8, level_e8)
-            cost_e8 += notional_e8(price_e8, take_e8)
+            take_e8 = level_e8 if level_e8 < left_e8 else left_e8  # noqa: FURB136  min() costs as much as the rest
+            cost_e8 += (price_e8 * take_e8 + E8 // 2) // E8  # money.notional_e8, of what is never negative
             worst_e8 = price_e8
             left_e8 -= take_e8
             if left_e8 == 0:

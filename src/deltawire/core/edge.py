@@ -17,6 +17,9 @@ SIZE_SHARES = (1, 2, 4)
 _HALF = E8 // 2  # notionals are rounded as core.money does; written out, for every frame near an edge comes here
 
 
+_ROUNDING_E8 = 1_000  # notionals are rounded: a rate of a small size is that near to the rate of its prices
+
+
 @dataclass(frozen=True, slots=True)
 class PairRules:
     """One pair: the same perpetual on two venues, and what its owner asks of a trade.
@@ -127,6 +130,15 @@ def closing_spread_e8(books: tuple[Book, Book], buy_leg: int, size_e8: int) -> i
     if size_e8 <= 0 or buy.size_e8 < size_e8 or sell.size_e8 < size_e8:
         return None
     return -spread_rate_e8(buy.notional_e8, sell.notional_e8)
+
+
+def may_close(books: tuple[Book, Book], buy_leg: int, spread_e8: int) -> bool:
+    """Say whether closing could cost no more than this: at the best prices, which no size closes better than.
+
+    Asked of each frame while something is held, to spare the walk; the last digits are the walk's.
+    """
+    bids, asks = books[buy_leg].bids, books[1 - buy_leg].asks
+    return bool(bids) and bool(asks) and -spread_rate_e8(asks[0][0], bids[0][0]) <= spread_e8 + _ROUNDING_E8
 
 
 def best_opening(rules: PairRules, books: tuple[Book, Book], size_max_e8: int) -> Opportunity | None:

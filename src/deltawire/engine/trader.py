@@ -6,7 +6,7 @@ What is worth doing is decided by core (edge, gate, trade machine); the dealer c
 from functools import partial
 
 from deltawire.core.book import Book
-from deltawire.core.edge import Opportunity, PairRules, best_opening, closing_spread_e8, harder_leg, opening
+from deltawire.core.edge import Opportunity, PairRules, best_opening, closing_spread_e8, harder_leg, may_close, opening
 from deltawire.core.events import OrderEvent
 from deltawire.core.limits import Refusal, reference_price_e8
 from deltawire.core.money import BPS_E8, notional_e8
@@ -79,6 +79,8 @@ class PairTrader:
     def _consider_exits(self, received_mono_ns: int) -> None:
         for trade in tuple(self.dealer.open):
             if trade.phase is not HOLDING or trade.exit_reason:
+                continue
+            if not may_close(self.books, trade.buy_leg, self.rules.exit_spread_e8):
                 continue
             closing_e8 = closing_spread_e8(self.books, trade.buy_leg, trade.matched_e8)
             wanted = closing_e8 is not None and closing_e8 <= self.rules.exit_spread_e8

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.core.builders import PARADEX, SIZE_E8, VEST, book, books, rules
 
-from deltawire.core.edge import best_opening, closing_spread_e8, opening, slipped, spread_rate_e8
+from deltawire.core.edge import best_opening, closing_spread_e8, may_close, opening, slipped, spread_rate_e8
 from deltawire.core.money import E8, parse_e8
 from deltawire.core.types import Side
 
@@ -114,3 +114,20 @@ def test_an_opening_is_found_where_the_whole_size_pays_whatever_the_sign_of_what
             pays.append(found)
     best = best_opening(asked, books(bps), SIZE_E8)
     assert best == (max(pays, key=lambda one: one.edge_e8) if pays else None)
+
+
+@given(
+    st.integers(-60, 60), st.integers(E8 // 100_000, 3 * E8), st.sampled_from((0, 1)), st.integers(-600_000, 600_000)
+)
+def test_no_close_that_pays_is_spared_its_walk(bps, size_e8, buy_leg, exit_e8):
+    """From the smallest size both venues trade through all levels: rounding must not hide a close, nor must depth."""
+    closing_e8 = closing_spread_e8(books(bps), buy_leg, size_e8)
+    pays = closing_e8 is not None and closing_e8 <= exit_e8
+    assert may_close(books(bps), buy_leg, exit_e8) or not pays
+
+
+def test_a_book_without_a_side_cannot_be_closed_on():
+    one, other = books(0)
+    one.bids.clear()
+    assert not may_close((one, other), 0, E8)
+    assert may_close((one, other), 1, E8)
