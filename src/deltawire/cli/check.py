@@ -3,7 +3,6 @@
 It signs in as the bot would, but only while no bot runs on this journal. Lines appear as they are known.
 """
 
-import sys
 from pathlib import Path
 
 import orjson
@@ -113,7 +112,9 @@ class _View:
     def __init__(self, sheet: Sheet) -> None:
         self._console = Console(highlight=False)
         self._section = ""
-        self._status = Console(stderr=True).status("looking") if sys.stderr.isatty() else None
+        # One console for lines and spinner where both are on the terminal: it keeps the two apart.
+        on = self._console if self._console.is_terminal else Console(stderr=True)
+        self._status = on.status("looking") if on.is_terminal else None
         sheet.on_line, sheet.on_wait = self._line, self._wait
 
     def __enter__(self) -> None:

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from deltawire.cli import exits
+from deltawire.cli.waiting import waiting
 from deltawire.config import load_config
 from deltawire.journal.report import build_report
 from deltawire.journal.report_view import render
@@ -26,7 +27,8 @@ def report(config: Path, journal: Path | None, *, as_json: bool) -> None:
     """Print the report of the newest run in the journal."""
     place = journal_place(config, journal)
     try:
-        built = build_report(place.folder, url=place.url)
+        with waiting("reading the journal"):
+            built = build_report(place.folder, url=place.url)
     except JournalError as e:
         exits.leave(str(e), exits.FAILED)
     if as_json:

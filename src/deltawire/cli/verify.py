@@ -12,6 +12,7 @@ import typer
 
 from deltawire.cli import exits
 from deltawire.cli.report import JournalPlace, journal_place
+from deltawire.cli.waiting import waiting
 from deltawire.config import load_config, load_secrets
 from deltawire.config.secrets import NO_SECRETS
 from deltawire.core.money import format_e8
@@ -25,7 +26,8 @@ def verify(config: Path, journal: Path | None, env_file: Path | None, *, live: b
     """Print the statement. Exit 0 only when it is signed off."""
     place = journal_place(config, journal)
     try:
-        statement = build_statement(place.folder, place.url)
+        with waiting("reading the journal"):
+            statement = build_statement(place.folder, place.url)
     except JournalError as e:
         exits.leave(str(e), exits.FAILED)
     if live:
@@ -47,7 +49,8 @@ def _ask(config: Path, env_file: Path | None, place: JournalPlace, statement: St
         secrets = NO_SECRETS if settings.is_paper else load_secrets(env_file or config.absolute().parent / ".env")
     from deltawire.cli.verify_live import ask_venues  # noqa: PLC0415 - the engine is loaded only for this
 
-    return ask_venues(settings, secrets, statement, place.folder)
+    with waiting("asking both venues"):
+        return ask_venues(settings, secrets, statement, place.folder)
 
 
 def as_document(statement: Statement) -> dict[str, object]:

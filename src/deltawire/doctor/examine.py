@@ -26,6 +26,8 @@ from deltawire.doctor.reach import (
 )
 from deltawire.engine.assembly import markets_of, venue_makers
 from deltawire.engine.clock import SystemClock
+from deltawire.journal.accounts import AccountLocks, state_folder
+from deltawire.journal.segments import JournalError
 from deltawire.observe.log import BufferedLog
 from deltawire.venues.paper.market import AnswersTime, PublicMarket
 
@@ -76,6 +78,24 @@ async def examine(
         for name in by_venue:
             sheet.skip(name, "account", why)
         return
+    accounts = {"paradex": secrets.paradex_account, "vest": secrets.vest_primary_address}
+    try:
+        with AccountLocks(accounts, state_folder()):
+            await _check_accounts(config, secrets, by_venue, sheet, clock, log, rng)
+    except JournalError as e:
+        for name in by_venue:
+            sheet.skip(name, "account", str(e))
+
+
+async def _check_accounts(
+    config: BotConfig,
+    secrets: BotSecrets,
+    by_venue: dict[str, Found],
+    sheet: Sheet,
+    clock: SystemClock,
+    log: BufferedLog,
+    rng: random.Random,
+) -> None:
     for name, make in venue_makers(config, secrets, clock, log, rng).items():
         public = by_venue[name]
         if not public.instruments:

@@ -56,10 +56,12 @@ async def check_reach(place: Place, sheet: Sheet, resolve: Resolve) -> bool:
                 addresses = await resolve(host, port)
         except (OSError, TimeoutError, UnicodeError) as e:
             why = str(e) or f"no answer in {CONNECT_S:g} s"
-            sheet.fail(place.venue, "dns", f"{host}: {why}", f"look at the name in {key} and at this machine's DNS")
+            sheet.fail(
+                place.venue, "dns", f"{kind} host {host}: {why}", f"look at the name in {key} and at this machine's DNS"
+            )
             good = False
             continue
-        sheet.ok(place.venue, "dns", f"{host}: {', '.join(addresses)}")
+        sheet.ok(place.venue, "dns", f"{kind} host {host}: {', '.join(addresses)}")
         good = await _check_tls(place, sheet, host, port, key) and good
     return good
 
@@ -84,7 +86,7 @@ async def _check_tls(place: Place, sheet: Sheet, host: str, port: int, key: str)
     certificate = connection.getpeercert() or {}
     version = connection.version()
     writer.transport.abort()
-    told = f"{host}: {version}, opened in {took_ms:.0f} ms"
+    told = f"{host}:{port}, {version}, opened in {took_ms:.0f} ms"
     left = _days_left(certificate)
     if left is not None and left < CERTIFICATE_WARN_DAYS and place.ca_file is None:
         remedy = "the venue should renew it; until then orders may fail"

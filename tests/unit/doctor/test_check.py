@@ -18,6 +18,7 @@ from deltawire.doctor.lines import Level, Line, Sheet
 from deltawire.doctor.machine import check_consent
 from deltawire.doctor.reach import Place, check_round_trip, system_resolve, tell_clock
 from deltawire.engine.clock import SystemClock
+from deltawire.journal.accounts import AccountLocks, state_folder
 from deltawire.journal.log import JournalLog
 from deltawire.journal.records import Halted, RunStarted
 from deltawire.net.tls import client_context, server_context
@@ -123,7 +124,8 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def stand(tmp_path: Path, authority: Path) -> AsyncIterator[Stand]:
+async def stand(tmp_path: Path, authority: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stand]:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     tls = server_context(str(authority / "server.pem"))
     (tmp_path / "ca.pem").write_bytes((authority / "ca.pem").read_bytes())
     async with running(ParadexWorld(), tls) as paradex, running(VestWorld(), tls) as vest:
@@ -242,6 +244,14 @@ async def test_while_a_bot_runs_no_second_one_signs_in(stand: Stand):
     journal.close()
     assert told.line("machine", "running").level is Level.WARN
     assert told.line("paradex", "account").level is told.line("vest", "account").level is Level.SKIP
+    assert stand.private_calls() == 0
+
+
+async def test_while_a_bot_of_another_journal_trades_the_account_no_second_one_signs_in(stand: Stand):
+    accounts = {"paradex": stand.secrets.paradex_account, "vest": stand.secrets.vest_primary_address}
+    with AccountLocks(accounts, state_folder()):
+        told = await stand.look(stand.config())
+    assert "is traded by process" in told.line("vest", "account").found
     assert stand.private_calls() == 0
 
 
