@@ -8,6 +8,7 @@ import re
 E8 = 10**8
 BPS_E8 = 10**4  # one basis point, in the 1e-8 scale of rates and edges
 
+_POWERS = tuple(10**n for n in range(9))
 _DECIMAL = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,18}))?")
 
 
@@ -16,6 +17,12 @@ def parse_e8(text: str) -> int:
 
     Raises ValueError for anything else, and for digits below 1e-8 that are not zero: they would be lost.
     """
+    whole, point, places = text.partition(".")
+    # What venues send nearly always, at a third of the cost: a book that jumps has forty new prices.
+    if whole.isdigit() and len(whole) <= 18 and text.isascii() and (places.isdigit() if point else True):
+        missing = 8 - len(places)
+        if missing >= 0:
+            return int(whole + places) * _POWERS[missing]
     parts = _DECIMAL.fullmatch(text)
     if parts is None:
         raise ValueError(f"not a plain decimal: {text[:40]!r}")
