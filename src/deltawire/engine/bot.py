@@ -44,6 +44,8 @@ _TICK_NS = 10_000_000
 TICK_S = (
     _TICK_NS / 1e9
 )  # retries, time limits and missing news are looked after this often; the hot path does not wait for it
+# Pairs whose entries are asked about ahead in one tick, by turns: with many pairs the tick must not hold the loop.
+CLEARED_AT_ONCE = 8
 FLATTEN_WITHIN_S = 30.0
 # Vest's lists are believed seven seconds after an exit was signed; the rest is for reads that fail meanwhile.
 SETTLED_WITHIN_S = 30.0
@@ -120,6 +122,7 @@ class Bot:
             clock=clock,
             log=log,
         )
+        self._next_cleared = 0
         self._changes = 0  # events that may change what an entry must be asked for
         self._held_news: list[tuple[ClientOrderId, OrderEvent]] = []
         self.watcher = self._make_watcher()
@@ -448,9 +451,11 @@ class Bot:
             return
         for trader in self.traders:
             trader.on_timer()
-            trader.clear_entries()
             if len(trader.dealer.open) > 1:
                 self.safety.net(trader)
+        for _ in range(min(CLEARED_AT_ONCE, len(self.traders))):
+            self._next_cleared = (self._next_cleared + 1) % len(self.traders)
+            self.traders[self._next_cleared].clear_entries()
         self.presigner.on_tick()
         if self.gate.halted:
             self.safety.tell_halt()
