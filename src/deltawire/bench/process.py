@@ -76,10 +76,8 @@ async def subject(module: str, job: dict[str, Any], cpu: int | None = None) -> A
             stderr=errors,
         )
         try:
-            if cpu is not None:
-                os.sched_setaffinity(process.pid, {cpu})
             assert process.stdin is not None
-            process.stdin.write(json.dumps(job).encode() + b"\n")
+            process.stdin.write(json.dumps(job | {"cpu": cpu}).encode() + b"\n")
             await line(process, READY_S, READY)
             yield SubjectProcess(process)
         except (TimeoutError, OSError, EOFError) as e:

@@ -86,7 +86,7 @@ class _Seen:
 
     samples: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     steps: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    ladder: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    ladder: dict[tuple[str, str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     versions: dict[str, str] = field(default_factory=dict)
 
 
@@ -121,8 +121,8 @@ async def _measure(folder: Path, settings: ReactionSettings) -> tuple[_Seen, lis
         own = sorted(os.sched_getaffinity(0))
         client_cpu = own[0] if own != cpus else None
         if client_cpu is not None:
-            # We sleep while a step is under way; where the venues are we are in nobody's way.
-            os.sched_setaffinity(0, set(cpus))
+            # We sleep while a step is under way, and so are in nobody's way. Clients we start find both CPUs.
+            os.sched_setaffinity(0, {*own, *cpus})
         others, missing = (
             other_clients(ready) if settings.others else ([], ["paradex-py and ccxt: left out by setting"])
         )
@@ -194,7 +194,7 @@ def _add_own(seen: _Seen, way: str, step: Step, orders: Sequence[TimedOrder]) ->
     add[f"own frame to both written {way}"].append(written[-1] - received_ns)
     for order in orders:
         kind = "ladder" if presigned(order.stamps) else "signed at once"
-        seen.ladder[order.purpose, order.venue].update((kind,))
+        seen.ladder[way, order.purpose, order.venue].update((kind,))
     if way != "idle":
         return
     add["wire: frame written to callback"].append(received_ns - step.written_ns)
@@ -240,10 +240,10 @@ def _ratios(results: Mapping[str, Figures]) -> dict[str, float]:
 def _tables(seen: _Seen) -> tuple[Table, ...]:
     ladder = Table(
         "Orders of timed steps, and how many of them were signed ahead",
-        ("purpose", "venue", "orders", "from the ladder", "signed at once"),
+        ("mode", "purpose", "venue", "orders", "from the ladder", "signed at once"),
         tuple(
-            (purpose, venue, kinds.total(), kinds["ladder"], kinds["signed at once"])
-            for (purpose, venue), kinds in sorted(seen.ladder.items())
+            (*labels, kinds.total(), kinds["ladder"], kinds["signed at once"])
+            for labels, kinds in sorted(seen.ladder.items())
         ),
     )
     steps = Table(

@@ -102,10 +102,10 @@ async def run_block(
             stderr=errors,
             env=None if client.ours else dict(client.environment),
         )
-        if cpu is not None:
+        if cpu is not None and not client.ours:
             os.sched_setaffinity(process.pid, {cpu})
         try:
-            await _drive(process, block, ready, warm_up, bursts)
+            await _drive(process, block, ready, cpu, warm_up, bursts)
         except (TimeoutError, ValueError, OSError, EOFError) as e:
             errors.flush()
             words = (folder / "stderr.txt").read_text(encoding="utf-8", errors="replace")[-2000:]
@@ -122,13 +122,14 @@ async def _drive(
     process: asyncio.subprocess.Process,
     block: Block,
     ready: Mapping[str, Any],
+    cpu: int | None,
     warm_up: int,
     bursts: Sequence[Burst],
 ) -> None:
     assert process.stdin is not None
     client = block.client
     if client.ours:
-        job = {"ready": dict(ready), "folder": str(block.folder), "never_sleep": client.never_sleep}
+        job = {"ready": dict(ready), "folder": str(block.folder), "never_sleep": client.never_sleep, "cpu": cpu}
         process.stdin.write(json.dumps(job).encode() + b"\n")
     await line(process, _READY_S, READY)
     async with aiohttp.ClientSession(ready["control_url"]) as http:

@@ -95,7 +95,7 @@ async def _measure(folder: Path, pairs: int, settings: ScaleSettings) -> _Seen:
         cpus, own = sorted(os.sched_getaffinity(ready["pid"])), sorted(os.sched_getaffinity(0))
         apart = own[0] if own != cpus else None
         if apart is not None:
-            os.sched_setaffinity(0, set(cpus))  # we sleep while a step is under way
+            os.sched_setaffinity(0, {*own, *cpus})  # we sleep while a step is under way; the bot finds both CPUs
         where = folder / "bot"
         where.mkdir()
         job = {

@@ -5,6 +5,7 @@ Each is a process of its own, pinned by whoever starts it, so that none is timed
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -21,7 +22,12 @@ class Subject:
         self.job, self._ended = job, ended
 
     async def ready(self) -> None:
-        """Say that triggers may come, and wait until they are over. The collector is as quiet as the bot's."""
+        """Say that triggers may come, and wait until they are over. The collector is as quiet as the bot's.
+
+        Only now, and only this thread, goes to the CPU of the job: a bot's signing thread keeps all that there are.
+        """
+        if self.job.get("cpu") is not None:
+            os.sched_setaffinity(0, {self.job["cpu"]})
         stop = never_sleep(asyncio.get_running_loop()) if self.job["never_sleep"] else None
         quiet_gc()
         _say(READY)

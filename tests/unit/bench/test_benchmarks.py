@@ -72,7 +72,7 @@ def test_reaction_accounts_for_every_step_of_bot_and_floor_and_says_what_is_miss
     for name, figures in report["results"].items():
         assert figures["unit"] == "us", name
         assert 0 < figures["p50"] <= figures["p99"] <= figures["max"], name
-    assert {venue for _, venue, *_ in orders["rows"]} <= {"paradex", "vest"}
+    assert {venue for _, _, venue, *_ in orders["rows"]} <= {"paradex", "vest"}
     assert report["missing"] == ["paradex-py and ccxt: left out by setting"]
     assert json.loads(json.dumps(report)) == report
 

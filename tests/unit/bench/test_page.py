@@ -44,7 +44,9 @@ def test_a_page_has_a_section_for_each_result_with_its_plots(tmp_path):
 
 def test_targets_are_met_missed_or_not_measured(tmp_path):
     ratios = {"deltawire/floor paradex idle p50": 1.29, "deltawire/floor paradex idle p99": 2.01}
-    orders = Table("Orders", ("purpose", "venue", "orders", "ahead", "at once"), (("entry", "vest", 200, 199, 1),))
+    orders = Table(
+        "Orders", ("mode", "purpose", "venue", "orders", "ahead", "at once"), (("hot", "entry", "vest", 200, 199, 1),)
+    )
     write = Report("reaction", machine(), {"a": figures([9], "us")}, ratios, tables=[orders]).as_json()
     record.write(tmp_path / "results", write)
     assert make_page(tmp_path).returncode == 0
