@@ -1,7 +1,10 @@
 """Mode paper as its owner runs it: live books of the venues, orders filled here, no key, no private call."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,10 @@ def test_paper_trades_a_full_cycle_without_keys_and_without_one_private_call(rig
     assert (ended.clean, ended.flat, ended.agree) == (True, True, True)
     assert not (rig.config.parent / "journal").exists(), "play money has its own journal"
     assert check_journal(rig.config.parent / "journal-paper") == []
+    verify = [sys.executable, "-m", "deltawire", "verify", "--live", "--json", "--config", str(rig.config)]
+    told = json.loads(subprocess.run(verify, capture_output=True, check=True).stdout)
+    assert told["signed_off"], "orders, fees, funding and cash agree with the paper accounts"
+    assert all(answer["orders_asked"] == 2 for answer in told["answers"].values())
     assert private_calls(rig) == 0
 
 

@@ -251,6 +251,22 @@ async def test_a_position_pays_the_hourly_rate_for_the_time_it_is_held(bench: Be
     assert (await bench.venue.balance()).equity_e8 == 1_000 * E8 - fees_e8 - 2 * E8  # 4 * 100 USD * 1 % * half an hour
 
 
+async def test_its_books_add_up_to_its_cash(bench: Bench):
+    await bench.filled(Side.BUY, 4 * E8, 100 * E8)
+    opening = await bench.venue.money(0)
+    bench.clock.unix += 1800 * SECOND_NS
+    bench.market.live.replace([(101 * E8, 5 * E8)], [(102 * E8, 5 * E8)])
+    await bench.filled(Side.SELL, 4 * E8, 100 * E8)
+    money = await bench.venue.money(0)
+    bought, sold = money.bookings
+    assert (bought.client_id, bought.size_e8, bought.notional_e8) == ("o1", 4 * E8, 400 * E8)
+    assert (sold.pnl_e8, sold.fee_e8, sold.funding_e8) == (4 * E8, 40_400_000, -2 * E8)
+    [payment] = money.payments
+    assert (payment.booking_id, payment.payment_e8) == (sold.booking_id, -2 * E8)
+    assert money.cash_e8 == opening.cash_e8 + sold.pnl_e8 - sold.fee_e8 + sold.funding_e8
+    assert [booked.client_id for booked in (await bench.venue.money(sold.unix_ns)).bookings] == ["o2"]
+
+
 async def test_an_order_of_an_earlier_run_is_found_and_one_lost_on_its_way_is_not(tmp_path: Path):
     first = Bench(tmp_path)
     await first.venue.start(first.ear)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from deltawire.core.ledger import Ledger
+from deltawire.core.ledger import Ledger, Settled
 from deltawire.core.money import notional_e8
 from deltawire.core.types import Side
 
@@ -82,6 +82,7 @@ class PaperAccount:
         self._path = path
         self.ledger = Ledger(0)
         self.orders: OrderedDict[str, Ended] = OrderedDict()
+        self.settled: dict[str, Settled] = {}  # client id -> gain and funding, of the orders kept that filled
         self.index_e8: dict[str, int] = {}  # symbol -> funding index
         self.funded_unix_ns: dict[str, int] = {}  # symbol -> up to when
         self.count = 0  # orders ever
@@ -154,12 +155,17 @@ class PaperAccount:
                 self.funded_unix_ns[entry.symbol] = entry.unix_ns
                 self.orders[entry.client_id] = entry
                 if len(self.orders) > ORDERS_KEPT:
-                    self.orders.popitem(last=False)
-                sign = Side(entry.side).sign
-                for fill in entry.fills:
-                    self.ledger.apply_fill(
-                        entry.symbol, sign * fill.size_e8, fill.price_e8, fill.fee_e8, entry.index_e8
-                    )
+                    self.settled.pop(self.orders.popitem(last=False)[0], None)
+                if entry.fills:
+                    self._fill(entry)
+
+    def _fill(self, entry: Ended) -> None:
+        gain_e8 = funding_e8 = 0
+        sign = Side(entry.side).sign
+        for fill in entry.fills:
+            done = self.ledger.apply_fill(entry.symbol, sign * fill.size_e8, fill.price_e8, fill.fee_e8, entry.index_e8)
+            gain_e8, funding_e8 = gain_e8 + done.realized_e8, funding_e8 + done.funding_e8
+        self.settled[entry.client_id] = Settled(gain_e8, funding_e8)
 
 
 def _entries(path: Path) -> list[tuple[Entry, int]]:

@@ -26,6 +26,7 @@ from deltawire.venues.contract import (
     Clock,
     EventLog,
     MarketState,
+    Money,
     OpenOrder,
     OrderReport,
     PositionReport,
@@ -36,6 +37,7 @@ from deltawire.venues.contract import (
 )
 from deltawire.venues.kit import NumberedOrders
 from deltawire.venues.paper.account import Ended, Fill, PaperAccount
+from deltawire.venues.paper.books import money
 from deltawire.venues.paper.market import PublicMarket
 from deltawire.venues.paper.rules import Refusal, Standing, refusal
 from deltawire.venues.paper.untouched import Untouched
@@ -204,6 +206,9 @@ class PaperVenue(NumberedOrders):
         marks_e8 = self._marks()
         equity_e8 = self._account.equity_e8(marks_e8)
         return BalanceReport(equity_e8, equity_e8 - self._account.bound_e8(marks_e8, self._leverage))
+
+    async def money(self, since_unix_ns: int) -> Money:
+        return money(self._account, since_unix_ns, sees_client_id=self.capabilities.sees_client_id)
 
     async def close(self) -> None:
         """End everything. An order still on its way is lost: it never reached the venue."""
