@@ -29,7 +29,7 @@ from typing import Any
 
 import aiohttp
 
-from deltawire.bench import rig
+from deltawire.bench import others, rig
 from deltawire.bench.figures import Figures, Report, Table, figures, machine
 from deltawire.bench.reaction_join import Step
 from deltawire.bench.reaction_run import Block, Burst, Client, other_clients, own_clients, run_block
@@ -43,6 +43,9 @@ from deltawire.net.loop import run
 # signature of the Paradex order would keep it from reading Vest's.
 _SIM_YAML = "seed: 1\nspeed: 0.25\naccounts: 2\nparadex: {verify_orders: false}\n" + rig.QUICK_VEST
 _VENUES = ("paradex", "vest")
+_CLIENTS = ("floor", "deltawire", *others.PACKAGES)
+_TAIL_N_MIN = 100  # of fewer samples p99 is the largest one: no ratio is made of that
+_WAYS = ("idle", "hot", "idle never-sleep", "hot never-sleep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,13 @@ class ReactionSettings:
     """
 
     blocks: int = 3
-    idle_steps: int = 80
+    idle_steps: int = 64
     hot_steps: int = 24
-    slow_idle_steps: int = 16
-    slow_hot_steps: int = 10
+    slow_idle_steps: int = 12
+    slow_hot_steps: int = 8
     warm_up: int = 6
     pause_ms: float = 120.0  # triggers are seconds apart in life; by then the next orders are signed ahead
-    slow_pause_ms: float = 220.0
+    slow_pause_ms: float = 200.0
     quiet_ms: int = 10
     hot_frames: int = 10
     never_sleep: bool = True  # whether our two clients run a second time with a spinning loop
@@ -123,10 +126,10 @@ async def _measure(folder: Path, settings: ReactionSettings) -> tuple[_Seen, lis
         if client_cpu is not None:
             # We sleep while a step is under way, and so are in nobody's way. Clients we start find both CPUs.
             os.sched_setaffinity(0, {*own, *cpus})
-        others, missing = (
+        theirs, missing = (
             other_clients(ready) if settings.others else ([], ["paradex-py and ccxt: left out by setting"])
         )
-        clients = [client for client in own_clients() if settings.never_sleep or not client.never_sleep] + others
+        clients = [client for client in own_clients() if settings.never_sleep or not client.never_sleep] + theirs
         for number in range(settings.blocks):
             rng.shuffle(clients)
             for client in clients:
@@ -215,20 +218,25 @@ def _add_own(seen: _Seen, way: str, step: Step, orders: Sequence[TimedOrder]) ->
             add[f"own: {order.venue} encode"].append(at.encoded_mono_ns - at.signed_mono_ns)
 
 
-def _in_order(item: tuple[str, Any]) -> tuple[int, str]:
+def _in_order(item: tuple[str, Any]) -> tuple[int, int, int, str]:
+    """Put what is to be compared side by side: by venue, by mode, by client; the bot's own steps at the end."""
     name = item[0]
-    firsts = ("floor paradex", "deltawire paradex", "paradex-py", "ccxt", "floor vest", "deltawire vest", "own frame")
-    return next((at for at, first in enumerate(firsts) if name.startswith(first)), len(firsts)), name
+    client, _, rest = name.partition(" ")
+    venue, _, way = rest.partition(" ")
+    if client not in _CLIENTS:
+        return len(_VENUES), _WAYS.index(way) if way in _WAYS else 0, 0, name
+    return _VENUES.index(venue), _WAYS.index(way), _CLIENTS.index(client), name
 
 
 def _ratios(results: Mapping[str, Figures]) -> dict[str, float]:
     ratios = {}
     for venue in _VENUES:
-        for way in ("idle", "hot", "idle never-sleep", "hot never-sleep"):
+        for way in _WAYS:
             ours, floor = results.get(f"deltawire {venue} {way}"), results.get(f"floor {venue} {way}")
             if ours and floor:
                 ratios[f"deltawire/floor {venue} {way} p50"] = ours.p50 / floor.p50
-                ratios[f"deltawire/floor {venue} {way} p99"] = ours.p99 / floor.p99
+                if min(ours.n, floor.n) >= _TAIL_N_MIN:
+                    ratios[f"deltawire/floor {venue} {way} p99"] = ours.p99 / floor.p99
     for other in ("paradex-py", "ccxt"):
         for way in ("idle", "hot"):
             ours, theirs = results.get(f"deltawire paradex {way}"), results.get(f"{other} paradex {way}")
