@@ -67,6 +67,7 @@ class ParadexFile(Section):
     unsubscribed_max_ms: f.CountMs = round(_PARADEX.unsubscribed_max_s * 1_000)
     release_window: f.Flag = _PARADEX.release is not None
     rpi_orders: f.Flag = _PARADEX.rpi_orders
+    depth_levels: f.OneTo16 = _PARADEX.depth.levels  # of the recorded market on each side, the best included
     rpi_improve_e8: f.Bps = Field(default=_PARADEX.depth.rpi_improve_e8, alias="rpi_improve_bps")
     markets: tuple[ParadexMarketFile, ...] | None = None
 
@@ -246,7 +247,7 @@ def _paradex(file: ParadexFile, made_up: Collection[str]) -> ParadexSimSettings:
         heartbeat_idle_s=file.heartbeat_idle_ms / 1_000,
         unsubscribed_max_s=file.unsubscribed_max_ms / 1_000,
         rpi_orders=file.rpi_orders,
-        depth=replace(_PARADEX.depth, rpi_improve_e8=file.rpi_improve_e8),
+        depth=replace(_PARADEX.depth, levels=file.depth_levels, rpi_improve_e8=file.rpi_improve_e8),
     )
     if made_up:
         return replace(settings, markets=tuple(paradex_rules(base) for base in made_up))
