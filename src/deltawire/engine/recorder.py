@@ -39,6 +39,7 @@ class Recorder:
         except JournalUnwritable as e:
             self._break(e)
             return False
+        self.broken = ""
         self._later = []
         return True
 

@@ -203,7 +203,8 @@ class PairTrader:
         first_leg = harder_leg(self.books, found.buy_leg) if self.rules.harder_leg_first else None
         self._confirming, self._confirmed = -1, 0
         trade: Trade | None
-        ladder = self.ladders.take_entry(found, first_leg, decoded_ns)
+        # With a journal that could not be written, the intents themselves must show that it can be again.
+        ladder = None if desk.recorder.broken else self.ladders.take_entry(found, first_leg, decoded_ns)
         if ladder is not None:
             make = partial(self._make_trade, ladder.trade_id, found, first_leg, decoded_ns)
             trade = self.dealer.begin_presigned(ladder.chosen, received_ns, decoded_ns, make)

@@ -13,7 +13,7 @@ from deltawire.engine.presigner import RENEW_PERCENT, USABLE_PERCENT, SigningThr
 from deltawire.engine.recovery import read_back
 from deltawire.engine.trader import CLEARED_NS
 from deltawire.journal.check import check_journal
-from deltawire.journal.records import LadderSigned, OrderIntended, OrderObserved, RunEnded
+from deltawire.journal.records import Armed, LadderSigned, OrderIntended, OrderObserved, RunEnded
 from deltawire.venues.contract import PreparedOrder
 
 WINDOW_MS = 5_000  # of the fake venues
@@ -163,6 +163,17 @@ async def test_without_a_journal_nothing_is_signed_ahead(world: World):
     for _ in range(10):
         world.bot.presigner.on_tick()
     assert world.bot.presigner.signed == signed_before
+
+
+async def test_a_journal_that_breaks_after_the_signing_lets_no_entry_leave(world: World):
+    await world.begin()
+    await signed(world)
+    world.journal.is_full = True
+    world.bot.recorder.later(Armed(unix_ns=1))
+    world.bot.recorder.flush()
+    world.enter()
+    assert world.paradex.orders == {}
+    assert world.bot.traders[0].last_refusal == "journal"
 
 
 async def test_far_from_its_threshold_nothing_is_signed(world: World):
