@@ -16,7 +16,9 @@ PERIOD_WATCHED_S = 0.25  # while a page is open
 PERIOD_ALONE_S = 1.0
 # An answer is made on the bot's own loop: it is asked for at most this share of the time, whatever an answer takes.
 SHARE = 20
+# The journal is read here, and the bot's process not bothered: this share of one nice processor.
 JOURNAL_PERIOD_S = 1.0
+JOURNAL_SHARE = 10
 
 
 class Watch:
@@ -75,4 +77,4 @@ class Watch:
             view = await self._ledger.newest()
             if view is not None:
                 self._hub.publish("journal", view)
-            await asyncio.sleep(max(JOURNAL_PERIOD_S, self._ledger.took_s * SHARE))
+            await asyncio.sleep(max(JOURNAL_PERIOD_S, self._ledger.took_s * JOURNAL_SHARE))
