@@ -28,11 +28,11 @@ export function kpis(bot, journal) {
   const live = bot.connected;
   const pairs = status?.pairs ?? [];
   const delta = sum(pairs.map((p) => p.delta_usd));
-  const dust = pairs.every((p) => Math.abs(Number(p.delta)) < Number(p.lot));
+  const exposed = pairs.filter((p) => Math.abs(Number(p.delta)) >= Number(p.lot)).length;
   const doubt = live ? sum(pairs.map((p) => p.trade?.in_doubt)) : run?.in_doubt;
   const captured = run?.detected_bps?.mean ? (100 * run.executed_bps.mean) / run.detected_bps.mean : null;
   const items = [
-    ["net delta, USD", live ? { text: signed(delta, 2), level: dust ? "good" : "bad" } : "–", dust && live ? "under one lot" : "exposed"],
+    ["net delta, USD", live ? { text: signed(delta, 2), level: exposed ? "bad" : "good" } : "–", exposed ? `${exposed} of ${pairs.length} pairs exposed` : "no pair over one lot"],
     ["PnL of the run", { text: usdSigned(run?.pnl_usd), level: goodBad(run?.pnl_usd) }, "after fees, with funding"],
     ["fees", usd(run?.fees_usd), "paid so far"],
     ["funding", usdSigned(run?.funding_usd), "received, as far as told"],
