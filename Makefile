@@ -13,7 +13,7 @@ BIN := .venv/bin
 ORACLES := $(BIN)/uv pip compile --generate-hashes --no-header -q
 COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-header -q --python-version 3.11 pyproject.toml
 
-.PHONY: help demo test check bench bench-check drill faults fuzz oracles lock clean run-env dev-env oracles-env
+.PHONY: help demo test check bench bench-check drill faults fuzz docs oracles lock clean run-env dev-env oracles-env
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)$$/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -45,6 +45,10 @@ faults: run-env ## 10,000 seeds of the deterministic fault world (ARGS="--seeds 
 
 fuzz: dev-env ## A million damaged frames for each codec (ARGS="--codec vest-ws --frames 50000 --seed 2")
 	@$(BIN)/python -m tests.fuzz.run $(ARGS)
+
+docs: dev-env ## The docs site, strictly, into site/ (.venv/bin/mkdocs serve shows it)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)
+	@echo "built site/index.html; to read with search: $(BIN)/mkdocs serve"
 
 oracles: dev-env ## The clients we did not write, for their tests, after a try that failed
 	@scripts/oracles.sh again

@@ -84,15 +84,16 @@ def _keys_at(root: type[BaseModel], loc: Loc) -> set[str]:
 def _section_under(model: type[BaseModel], key: str) -> type[BaseModel] | None:
     for name, field in model.model_fields.items():
         if (field.alias or name) == key:
-            return _model_in(field.annotation)
+            return section_in(field.annotation)
     return None
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def section_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model a setting's type holds, itself or as the items of a list; None for a plain value."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for inner in getattr(annotation, "__args__", ()):
-        found = _model_in(inner)
+        found = section_in(inner)
         if found is not None:
             return found
     return None
