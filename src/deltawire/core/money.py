@@ -8,7 +8,7 @@ import re
 E8 = 10**8
 BPS_E8 = 10**4  # one basis point, in the 1e-8 scale of rates and edges
 
-_POWERS = tuple(10**n for n in range(9))
+_POWERS: tuple[int, ...] = tuple(10**n for n in range(9))
 _DECIMAL = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,18}))?")
 
 
