@@ -141,7 +141,7 @@ def run(config_path: Path, env_file: Path | None) -> None:
     threads = [threading.Thread(target=_send, args=(outbox, at, stop), daemon=True) for at in range(len(senders))]
     for thread in threads:
         thread.start()
-    typer.echo(f"deltawire: watching {', '.join(map(str, logs))}; {len(senders)} ways to tell", err=True)
+    typer.echo(f"deltawire: watching {', '.join(map(str, logs))}; telling {len(senders)} URL(s)", err=True)
     told_places: dict[str, tuple[int, int]] = {}
     while not stop.wait(READ_EVERY_S):
         watch.step(time.monotonic_ns(), time.time_ns())

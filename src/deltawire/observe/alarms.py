@@ -60,6 +60,8 @@ _TOLD_AT_WARNING = {name for name, (level, *_) in EVENTS.items() if level != CRI
 _GUARD_SILENT_S = 30  # it asks every second; a restart of it takes a few
 _SUBJECTS = ("pair", "trade_id", "venue", "symbol", "client_id")
 _HEAD = ("unix_ns", "level", "event")
+_SAID = ("reason", "advice", "what", "text", "msg")  # the field that says it in words
+_OTHERS_CHARS_MAX = 500  # an exception's way is for the log
 
 
 def alarm_of(line: dict[str, Any]) -> Alarm | None:
@@ -74,8 +76,14 @@ def alarm_of(line: dict[str, Any]) -> Alarm | None:
         return None
     alarm_level, title, runbook = known or (CRITICAL, event, "")
     subject = next((str(line[name]) for name in _SUBJECTS if name in line), "")
-    words = " ".join(f"{name}={value}" for name, value in line.items() if name not in _HEAD)
-    return Alarm(f"{event} {subject}".strip(), alarm_level, title, f"{event} {words}".strip(), runbook)
+    return Alarm(f"{event} {subject}".strip(), alarm_level, title, _words(event, line), runbook)
+
+
+def _words(event: str, line: dict[str, Any]) -> str:
+    """Return what a person reads first: the reason, then the other fields, then the event's name to search for."""
+    said = next((str(line[name]) for name in _SAID if line.get(name)), "")
+    others = [f"{name}={value}" for name, value in line.items() if name not in (*_HEAD, *_SAID)]
+    return "\n".join(part for part in (said, " ".join(others)[:_OTHERS_CHARS_MAX], f"({event})") if part)
 
 
 @dataclass(frozen=True, slots=True)
