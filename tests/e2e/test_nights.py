@@ -75,7 +75,9 @@ def night(tmp_path: Path, request: pytest.FixtureRequest):
     name: Callable[..., object] = request.function
     heading = name.__name__.removeprefix("test_").replace("_", " ").capitalize()
     with Rig(tmp_path, "accounts: 2\n") as rig:
-        rig.config.write_text(rig.config.read_text().replace("max_hold_s: 20", "max_hold_s: 600"))
+        text = rig.config.read_text().replace("max_hold_s: 20", "max_hold_s: 600")
+        assert "state_poll_s: 5 " in text
+        rig.config.write_text(text.replace("state_poll_s: 5 ", "state_poll_s: 0.5 "))
         yield Night(rig, heading)
 
 
@@ -114,7 +116,7 @@ def test_one_leg_on(night: Night):
 def test_venue_down(night: Night):
     rig = night.rig
     hold(rig)
-    rig.fault("paradex", "maintenance", ms=4000)
+    rig.fault("paradex", "maintenance", ms=8000)  # it is asked for its state every half second
     soon(lambda: night.is_told("venue-down"), "a person is told")
     rig.spread(0)
     night.do()
