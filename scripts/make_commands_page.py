@@ -16,6 +16,7 @@ from typing import Any
 import typer
 
 from deltawire.cli.main import app
+from deltawire.doctor.lines import NAMES
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "commands.md"
 
@@ -58,6 +59,7 @@ class Note:
     exits: str = ""  # what the codes mean here, beyond the table above
     keys: str = ""  # of its JSON object, those at the top, parted by spaces
     keys_note: str = ""
+    more: str = ""  # put at the end of its section
 
 
 BOT_REPLY = Note("1: no bot is running, or it refused.", "ok state", "With code 1: `error` says why.")
@@ -77,6 +79,8 @@ NOTES: dict[str, Note] = {
         "1: at least one line failed. 2: the settings cannot be read. Warnings and skips do not count.",
         "passed mode counts lines",
         "Each of `lines` has `section`, `name`, `level` (ok, warn, fail, skip), `found`, `remedy`; names are stable.",
+        "| line | stands under | looks at |\n|---|---|---|\n"
+        + "".join(f"| `{name}` | {where} | {what} |\n" for name, (where, what) in NAMES.items()),
     ),
     "run": Note("1: it ended and something is left to look at. 2: settings, keys or journal, or `--live` is missing."),
     "guardian": Note("2: it cannot start, or the mode is paper."),
@@ -150,6 +154,8 @@ def _section(name: str, command: Any, note: Note) -> str:
     if has_json:
         keys = ", ".join(f"`{key}`" for key in note.keys.split())
         parts.append(f"JSON: {keys}. {note.keys_note}".rstrip() + "\n")
+    if note.more:
+        parts.append(note.more)
     return "\n".join(parts)
 
 

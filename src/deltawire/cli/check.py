@@ -12,6 +12,7 @@ from rich.text import Text
 
 from deltawire.cli import exits
 from deltawire.config import BotConfig, BotSecrets, ConfigError, load_config, load_secrets
+from deltawire.config.secrets import load_alert_urls
 from deltawire.doctor.examine import examine
 from deltawire.doctor.lines import Level, Line, Sheet
 from deltawire.engine.clock import SystemClock
@@ -29,6 +30,7 @@ def check(config_path: Path, env_file: Path | None, *, as_json: bool) -> None:
         config = _config(config_path, sheet)
         if config is not None:
             secrets = _secrets(env_file or config_path.absolute().parent / ".env", config, sheet)
+            _alerts(env_file or config_path.absolute().parent / ".env", sheet)
             net_loop.run(_examine(config, secrets, sheet))
     if as_json:
         typer.echo(orjson.dumps(as_document(sheet, config)).decode())
@@ -79,6 +81,16 @@ def _secrets(env_file: Path, config: BotConfig, sheet: Sheet) -> BotSecrets | No
     places = ", ".join(dict.fromkeys(secrets.places.values()))
     sheet.ok("settings", "keys", f"accounts and keys are there, in the right form, not open to others (from {places})")
     return secrets
+
+
+def _alerts(env_file: Path, sheet: Sheet) -> None:
+    """Look whether alerts have a place to go; their process may well have an env file of its own."""
+    try:
+        count = len(load_alert_urls(env_file))
+    except ConfigError:
+        sheet.skip("settings", "alerts", "no DELTAWIRE_ALERT_URLS here: see that `deltawire alert run` has them")
+    else:
+        sheet.ok("settings", "alerts", f"{count} place(s); `deltawire alert test` sends a message to each")
 
 
 def _tell_problems(name: str, error: ConfigError, sheet: Sheet) -> None:

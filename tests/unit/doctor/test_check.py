@@ -146,6 +146,11 @@ async def test_all_is_well_but_the_main_key(stand: Stand):
     assert stand.private_calls() > 0
 
 
+def test_a_line_whose_name_is_not_known_is_a_bug():
+    with pytest.raises(KeyError, match="weather"):
+        Sheet().ok("machine", "weather", "fine")
+
+
 async def test_every_line_that_is_not_ok_says_what_helps(stand: Stand):
     await stand.vest.stop()
     told = await stand.look(stand.config(LIVE, ("entry_edge_bps: 3", "entry_edge_bps: 0")), free=1)
