@@ -5,6 +5,7 @@ Source: Paradex protocol reference, section 11, and REST spec 1.132.1 (BalanceRe
 funding and fee follows from the three being apart; if not, the balance will not add up, and that is told.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeVar
@@ -23,6 +24,9 @@ COIN = "USDC"  # the settlement asset
 STEP_E8 = 1  # amounts have eight decimals
 PAGE_SIZE = 1000
 PAGES_MAX = 10
+# Markets whose payments are read side by side: a hundred, one after the other, would be a hundred round trips at each
+# start; and no more at once, because the venue takes 120 private reads a second.
+AT_ONCE = 10
 _DONE = frozenset({"AVAILABLE", "COMPLETED"})  # of a transfer: it is in the balance, or out of it
 _MS_NS = 1_000_000
 
@@ -52,8 +56,11 @@ async def money(call: Call, symbols: Sequence[str], since_unix_ns: int) -> Money
     start_ms = since_unix_ns // _MS_NS
     fills = await _pages(call, "/fills", rest.read_fills, start_at=start_ms)
     payments: list[_PaymentJson] = []
-    for symbol in symbols:  # the venue wants a market named
-        payments += await _pages(call, "/funding/payments", _read_payments, market=symbol, start_at=start_ms)
+    for first in range(0, len(symbols), AT_ONCE):  # the venue wants a market named
+        some = symbols[first : first + AT_ONCE]
+        asked = (_pages(call, "/funding/payments", _read_payments, market=name, start_at=start_ms) for name in some)
+        for found in await asyncio.gather(*asked):
+            payments += found
     transfers = await _pages(call, "/transfers", _read_transfers, start_at=start_ms)
     balances = rest.read_balances(await call(rest.balance))
     return Money(
