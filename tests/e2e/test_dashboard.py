@@ -263,6 +263,12 @@ def test_a_bot_that_died_is_said_to_be_away_and_its_journal_stays(world: World, 
     expect(state_of(page)).to_have_text("disarmed · halted")
     press(page, "Arm", "Arm")
     expect(state_of(page)).to_have_text("running")
+    expect(page.locator("#runnote")).to_contain_text("under way")
+    page.get_by_label("run").select_option(index=1)
+    expect(page.locator("#banner")).to_contain_text("are of an older run")
+    expect(page.locator("#runnote")).to_contain_text("the bot died")
+    page.get_by_label("run").select_option(index=0)
+    expect(page.locator("#runnote")).to_contain_text("under way")
 
 
 def test_a_server_that_went_is_told_and_a_new_one_asks_for_its_token(world: World, page: Page):

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +146,32 @@ def test_the_report_command_reads_the_same_journal(finished, report):
     )
     again = json.loads(done.stdout)
     assert {key: report[key] for key in again} == again
+
+
+def test_a_demo_that_is_watched_has_its_page_and_takes_it_along(tmp_path: Path):
+    folder = tmp_path / "run"
+    demo = subprocess.Popen(
+        [*DEMO[:-1], "--trades", "50", "--seconds", "100", "--dir", str(folder)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=environment(tmp_path / "home"),
+    )
+    try:
+        assert demo.stderr is not None
+        told = next(line for line in demo.stderr if "the web page" in line)
+        url = re.search(r"http://127\.0\.0\.1:\d+/login", told)
+        assert url is not None, told
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url[0], timeout=60) as answer:
+            assert "deltawire" in answer.read().decode()
+        demo.send_signal(signal.SIGINT)
+        demo.communicate(timeout=100)
+        assert demo.returncode == 130
+        assert processes_of(folder) == []
+    finally:
+        demo.kill()
+        demo.communicate()
 
 
 def test_verify_finds_nothing_in_its_journal(finished):

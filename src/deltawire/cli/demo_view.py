@@ -76,8 +76,8 @@ class DemoView:
         if self._live is not None:
             self._shown = live_picture(status, progress, self._console.width)
             if self._page:
-                # Not cropped, so that a terminal takes the whole of it for a link.
-                self._shown = Group(self._shown, Text(f"web page: {self._page}", style="cyan", overflow="fold"))
+                # First and folded: a low or narrow terminal cuts off what is last, and a link must be whole.
+                self._shown = Group(Text(f"web page: {self._page}", style="cyan", overflow="fold"), self._shown)
             self._live.update(self._shown, refresh=True)
             return
         now_s = time.monotonic()

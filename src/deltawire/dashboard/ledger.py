@@ -50,16 +50,16 @@ class Ledger:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _newest(self) -> bytes | None:
-        seen = self._look()
-        if seen == self._seen:
-            return None
         began = time.monotonic()
         try:
+            seen = self._look()
+            if seen == self._seen:
+                return None
             view = self._view("")
             self._seen = seen
-        except JournalError as e:
+        except Exception as e:  # noqa: BLE001 - a disk, a database, a record of tomorrow: the page says it and tries again
             self._drop()
-            view = {"error": str(e)}
+            view = {"error": str(e) if isinstance(e, JournalError) else f"{type(e).__name__}: {e}"}
         self.took_s = time.monotonic() - began
         return orjson.dumps(view)
 

@@ -53,9 +53,11 @@ class Watch:
         why = "this page shows a journal only: no bot was named" if self._socket is None else ""
         if self._socket is not None:
             try:
-                self._status = await ask(self._socket, "status")
-                self._heard_unix_ns = time.time_ns()
-                self._history.add(self._status, self._heard_unix_ns / 1e9)
+                status = await ask(self._socket, "status")
+                self._history.add(status, time.time())
+                self._status, self._heard_unix_ns = status, time.time_ns()
+            except (KeyError, TypeError, AttributeError):
+                why = "its answer is not one this version knows; is it of the same version?"
             except (BotAway, BotRefused) as e:
                 why = str(e)
                 self._history.gap(time.time())

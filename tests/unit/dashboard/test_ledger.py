@@ -214,3 +214,11 @@ async def test_what_differs_with_the_venues_books_is_told(ledger: Ledger, tmp_pa
     told = await view(ledger)
     assert told["reconciled"]["differences"] == []
     assert told["alerts"] == []
+
+
+async def test_a_folder_that_cannot_be_read_is_told_and_tried_again(ledger: Ledger, tmp_path: Path):
+    (tmp_path / "journal").write_text("not a folder")
+    assert "NotADirectoryError" in (await view(ledger))["error"]
+    assert "NotADirectoryError" in (await view(ledger))["error"]
+    (tmp_path / "journal").unlink()
+    assert (await view(ledger))["run"]["status"] == "empty"

@@ -104,3 +104,17 @@ async def test_a_button_is_followed_by_a_look_at_once(tmp_path: Path):
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         await world.ledger.close()
+
+
+@pytest.mark.parametrize(
+    "status", [{"pairs": [{}]}, {"pairs": 7}, {"pairs": [7]}, {"pairs": [{"id": "x", "books": 3}]}]
+)
+async def test_an_answer_of_another_version_is_told_and_the_watch_goes_on(tmp_path: Path, status: dict[str, Any]):
+    async with Bot(tmp_path / "s").answering() as bot:
+        world = World(tmp_path, bot.path)
+        bot.status = status
+        told = await world.told()
+        assert told["connected"] is False
+        assert "not one this version knows" in told["why"]
+        bot.status = {"state": "running", "pairs": []}
+        assert (await world.told())["connected"] is True

@@ -250,7 +250,8 @@ function facts(venue) {
     { text: known ? `${signed(clock.offset_ms, 1)} ms ± ${fixed(clock.uncertainty_ms, 1)}` : "not measured", level: clock.blocks ? "bad" : "", title: clock.blocks ?? "" },
   ]);
   rows.push(["orders sent", fixed(venue.orders, 0)]);
-  if (venue.budgets?.length) rows.push(["refused for the rate", { text: fixed(refused, 0), level: refused ? "bad" : "" }]);
+  if (!venue.budgets?.length) rows.push(["rate budgets", "not counted for this venue"]);
+  else rows.push(["refused for the rate", { text: fixed(refused, 0), level: refused ? "bad" : "" }]);
   if (venue.equity_usd) rows.push(["account: equity / free", `${fixed(venue.equity_usd)} / ${fixed(venue.free_usd)}`]);
   return rows;
 }
