@@ -144,6 +144,9 @@ def _conditions(reply: dict[str, Any], patience: Patience) -> Iterator[_Conditio
     if (guarded_s := reply.get("guarded_s")) is not None and guarded_s > _GUARD_SILENT_S:
         text = f"it asked {guarded_s:.0f} s ago; if the bot dies now, nobody closes what is on"
         yield _Condition(Alarm("guardian", CRITICAL, "the guardian is gone", text, "guardian-fired"), 0)
+    elif guarded_s is None and reply.get("mode") == "live" and not reply.get("simulated"):
+        text = "no guardian has ever asked this bot; if it dies, nobody closes what is on"
+        yield _Condition(Alarm("guardian", WARNING, "nobody guards the bot", text, "guardian-fired"), 120 * 10**9)
     if reply.get("state") != "stopping":
         for name, venue in reply.get("venues", {}).items():
             yield from _of_venue(name, venue, patience)

@@ -51,6 +51,8 @@ class BotCollector(Collector):
         reply = self._read()
         yield _gauge("deltawire_up", "Whether the bot answers at its control socket.", [], [([], reply is not None)])
         if reply is not None:
+            mode = [([str(reply.get("mode", "unknown"))], 1)]
+            yield _gauge("deltawire_mode", "1 for the mode the bot runs in.", ["mode"], mode)
             yield from _of_bot(reply)
             yield _gauge(
                 "deltawire_guarded_age_seconds",

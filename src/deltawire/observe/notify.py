@@ -16,6 +16,7 @@ from deltawire.observe.alarms import CRITICAL, GOOD, Alarm
 HOUR_NS = 3600 * 10**9
 SEND_WITHIN_S = 20.0
 RETRY_NS = 30 * 10**9
+PATIENT = 8  # times repeat_s
 QUEUE_MAX = 200  # messages that wait for a network; the oldest go first, for news is worth more
 _KINDS = {CRITICAL: "failure", GOOD: "success"}
 
@@ -73,7 +74,9 @@ class Throttle:
             self._told_ns.pop(alarm.key, None)
             self._held.pop(alarm.key, None)
         told_ns = self._told_ns.get(alarm.key)
-        if told_ns is not None and now_mono_ns - told_ns < self._repeat_ns:
+        # What lasts and can wait for the morning is said less often.
+        patience = PATIENT if alarm.lasting and alarm.level != CRITICAL else 1
+        if told_ns is not None and now_mono_ns - told_ns < self._repeat_ns * patience:
             self._held[alarm.key] = self._held.get(alarm.key, 0) + 1
             return None
         while self._sent_ns and now_mono_ns - self._sent_ns[0] >= HOUR_NS:

@@ -110,6 +110,17 @@ def test_a_condition_is_told_once_it_has_lasted_and_its_end_too(reply: dict[str,
     assert list(conditions.look(healthy(), (after_s + 7) * S)) == []
 
 
+def test_real_money_without_a_guardian_is_told_and_anything_else_is_not():
+    conditions = Conditions(PATIENCE)
+    unguarded = healthy(mode="live", simulated=False, guarded_s=None)
+    assert list(conditions.look(unguarded, 0)) == []
+    [alarm] = conditions.look(unguarded, 120 * S)
+    assert (alarm.title, alarm.level) == ("nobody guards the bot", WARNING)
+    for other in ({"mode": "paper"}, {"simulated": True}, {"guarded_s": 0.5}):
+        conditions = Conditions(PATIENCE)
+        assert [list(conditions.look(unguarded | other, second * S)) for second in (0, 200)] == [[], []]
+
+
 def test_a_short_condition_is_never_told():
     conditions = Conditions(PATIENCE)
     down = healthy(vest={"ready": False})

@@ -68,6 +68,13 @@ def test_a_lasting_trouble_is_not_counted():
     assert again.body == "a text\nstill so"
 
 
+def test_a_lasting_warning_is_told_less_often_than_what_is_critical():
+    made = throttle()
+    made.message(alarm(level=WARNING), 0)
+    told_s = [s for s in range(0, 15_000, 100) if made.message(alarm(level=WARNING, lasting=True), s * S)]
+    assert told_s == [7_200, 14_400]
+
+
 def test_other_trouble_is_told_at_once():
     made = throttle()
     assert made.message(alarm("a"), 0) is not None
