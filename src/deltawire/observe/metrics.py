@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 Reply = dict[str, Any]
 STATES = ("starting", "running", "paused", "disarmed", "stopping", "stopped")
 _BPS = 1e-4
+_US_S = 1e-6
 _MS_S, _NS_S, _E8 = 1e-3, 1e-9, 1e-8
 # What alert rules count: there from the start, because a counter whose first sample is 1 shows no increase.
 ALARMING = (
@@ -61,6 +62,7 @@ class BotCollector(Collector):
                 [([], reply.get("guarded_s"))],
             )
             yield from _of_venues(reply.get("venues", {}))
+            yield from _of_time(reply)
             yield from _of_pairs(reply.get("pairs", []))
             yield from _of_trades(reply.get("figures", {}))
             yield from _of_orders(reply.get("figures", {}), reply.get("venues", {}))
@@ -179,6 +181,29 @@ def _of_venues(venues: dict[str, Any]) -> Iterator[Metric]:
             for name, venue in each
             for budget in venue.get("budgets", [])
         ],
+    )
+
+
+def _of_time(reply: Reply) -> Iterator[Metric]:
+    clocks = [(name, venue.get("clock") or {}) for name, venue in reply.get("venues", {}).items()]
+    yield _gauge(
+        "deltawire_clock_offset_seconds",
+        "How far this machine's clock is ahead of the venue's.",
+        ["venue"],
+        [([name], _times(clock.get("offset_ms"), _MS_S)) for name, clock in clocks],
+    )
+    yield _gauge(
+        "deltawire_clock_off",
+        "Whether the clock is too far off to open anything.",
+        ["venue"],
+        [([name], bool(clock.get("blocks"))) for name, clock in clocks],
+    )
+    lag = (reply.get("loop") or {}).get("lag") or {}
+    yield _gauge(
+        "deltawire_loop_lag_seconds",
+        "How late the bot's own timers were.",
+        ["percentile"],
+        [([name], _times(lag.get(name), _US_S)) for name in ("p50", "p99", "max")],
     )
 
 
