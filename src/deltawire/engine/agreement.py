@@ -58,8 +58,9 @@ class Agreement:
 
     async def cancel_strays(self) -> None:
         """Cancel what rests at the venues and is ours; immediate orders never rest, so there should be none."""
-        for venue in self._venues:
-            for order in await venue.open_orders():
+        answers = await asyncio.gather(*(venue.open_orders() for venue in self._venues))
+        for venue, orders in zip(self._venues, answers, strict=True):
+            for order in orders:
                 if is_ours(order.client_id):
                     self._log.warning("order.stray", venue=venue.name, client_id=order.client_id)
                     venue.cancel(ClientOrderId(order.client_id))

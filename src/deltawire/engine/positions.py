@@ -1,5 +1,6 @@
 """What we hold by our own count, and whether the venues say the same. Reading and comparing; it repairs nothing."""
 
+import asyncio
 from collections.abc import Sequence
 
 from deltawire.core.types import OrderRequest
@@ -38,8 +39,9 @@ class Positions:
         Positions in other instruments are the owner's own business and are left alone.
         """
         rows = []
-        for venue in venues:
-            held = {report.symbol: report.size_e8 for report in await venue.positions()}
+        answers = await asyncio.gather(*(venue.positions() for venue in venues))
+        for venue, answer in zip(venues, answers, strict=True):
+            held = {report.symbol: report.size_e8 for report in answer}
             symbols = {symbol for name, symbol in (*watched, *self._sizes) if name == venue.name}
             for symbol in sorted(symbols):
                 journal_e8, venue_e8 = self.of(venue.name, symbol), held.get(symbol, 0)
