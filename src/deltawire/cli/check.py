@@ -151,6 +151,7 @@ class _View:
         self._console.print(text, soft_wrap=True)
         if line.remedy:
             self._console.print(Text(f"{'':21}→ {line.remedy}", style=_STYLES[line.level]), soft_wrap=True)
+        self._console.file.flush()  # also where nobody watches: what is known is not lost with a Ctrl-C
 
 
 def _sum_up(sheet: Sheet) -> None:

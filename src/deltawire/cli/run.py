@@ -8,6 +8,7 @@ from deltawire.cli import exits
 from deltawire.config import BotConfig, load_config, load_secrets
 from deltawire.config.secrets import NO_SECRETS
 from deltawire.journal.accounts import LiveConsent, state_folder
+from deltawire.journal.segments import JournalError
 
 
 def run(config_path: Path, env_file: Path | None, *, live: bool) -> None:
@@ -21,7 +22,7 @@ def run(config_path: Path, env_file: Path | None, *, live: bool) -> None:
     if config.is_money:
         consent = LiveConsent(secrets.paradex_account, secrets.vest_primary_address, state_folder())
         if live:
-            consent.give()
+            _keep(consent)
         elif not consent.given:
             exits.leave(
                 f"{config_path} says mode: live, which sends real orders for account {secrets.paradex_account} of "
@@ -33,6 +34,13 @@ def run(config_path: Path, env_file: Path | None, *, live: bool) -> None:
 
     with exits.wrong_settings_told():
         raise typer.Exit(run_bot(config, secrets))
+
+
+def _keep(consent: LiveConsent) -> None:
+    try:
+        consent.give()
+    except JournalError as e:
+        exits.leave(str(e), exits.MISUSED)
 
 
 def _on(config: BotConfig) -> str:

@@ -24,7 +24,7 @@ from deltawire.doctor.reach import (
     system_resolve,
     tell_clock,
 )
-from deltawire.engine.assembly import markets_of, venue_makers
+from deltawire.engine.assembly import market_makers, venue_makers
 from deltawire.engine.clock import SystemClock
 from deltawire.journal.accounts import AccountLocks, state_folder
 from deltawire.journal.segments import JournalError
@@ -65,9 +65,9 @@ async def examine(
             sheet.skip(name, "market_data", "without a certificate authority nothing can be asked")
         return
     rng = random.Random()  # noqa: S311 - for the jitter of reconnects
-    markets = markets_of(config, clock, log, rng)
-    found = [await _check_public(market, config, sheet, clock, resolve, book_within_s) for market in markets]
-    by_venue = {market.name: public for market, public in zip(markets, found, strict=True)}
+    by_venue: dict[str, Found] = {}
+    for name, make in market_makers(config, clock, log, rng).items():
+        by_venue[name] = await _check_public(make(), config, sheet, clock, resolve, book_within_s)
     for pair in config.pairs:
         _check_pair(pair, config, by_venue, sheet)
     if config.is_paper:

@@ -266,9 +266,14 @@ def venue_makers(
     }
 
 
-def markets_of(config: BotConfig, clock: SystemClock, log: BufferedLog, rng: random.Random) -> list[PublicMarket]:
-    """Make the public side of both venues: no account, no key, no private call."""
-    return [_paradex_public(config, clock, log, rng), _vest_public(config, clock, log, rng)]
+def market_makers(
+    config: BotConfig, clock: SystemClock, log: BufferedLog, rng: random.Random
+) -> dict[str, Callable[[], PublicMarket]]:
+    """Return what makes the public side of each venue: no account, no key, no private call."""
+    return {
+        "paradex": lambda: _paradex_public(config, clock, log, rng),
+        "vest": lambda: _vest_public(config, clock, log, rng),
+    }
 
 
 def _paper(

@@ -123,6 +123,16 @@ def test_real_orders_want_the_word_once_for_the_accounts(tmp_path):
     assert other.exit_code == 2, "but not for other accounts"
 
 
+def test_a_word_that_cannot_be_kept_is_not_taken(tmp_path):
+    runner.invoke(app, ["init", "--dir", str(tmp_path), "--for", "live"])
+    on_this_machine(tmp_path / "config.yaml")
+    (tmp_path / "file").write_text("")
+    env = {**KEYS, "XDG_STATE_HOME": str(tmp_path / "file")}
+    result = runner.invoke(app, ["run", "--live", "--config", str(tmp_path / "config.yaml")], env=env)
+    assert result.exit_code == 2
+    assert "set XDG_STATE_HOME" in result.stderr
+
+
 @pytest.mark.parametrize("preset", ["paper", "testnet"])
 def test_the_word_for_real_orders_is_refused_where_there_are_none(tmp_path, preset):
     runner.invoke(app, ["init", "--dir", str(tmp_path), "--for", preset])
