@@ -19,6 +19,9 @@ def backup(config: Path, journal: Path | None, folder: Path, keep: int | None) -
     name = f"{PREFIX}{_moment(now_unix_ns):%Y%m%dT%H%M%SZ}{SUFFIX}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as e:
+        exits.leave(f"--to {folder} cannot be used as a folder: {e.strerror}", exits.MISUSED)
+    try:
         contents = write_backup(place.folder, folder / name, now_unix_ns)
         removed = old_backups(folder, keep) if keep else []
         for path in removed:

@@ -153,6 +153,8 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
     """Yield name and bytes of each file of an archive, one in memory at a time. Raises JournalError."""
+    if not archive.is_file():
+        raise JournalError(f"there is no file {archive}")
     try:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
