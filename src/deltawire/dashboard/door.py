@@ -132,8 +132,6 @@ class Door:
             return _no(421, "this page answers to loopback names only; see --allow-host")
         if not _is_ours(headers, host, writes=method == "POST"):
             return _no(403, "a page of another origin asked")
-        if method not in ("GET", "HEAD", "POST"):
-            return _no(405, "only GET and POST")
         return None if path in self._public else self._refusal_of_a_stranger(method, path, headers)
 
     def _refusal_of_a_stranger(self, method: str, path: str, headers: Headers) -> Response | None:

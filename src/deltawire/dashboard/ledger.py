@@ -82,7 +82,10 @@ class Ledger:
         return None if found is None else orjson.dumps(found)
 
     def _open(self) -> JournalReader:
-        """Return the reader, at the journal's present end. One made before the journal had a file is made anew."""
+        """Return the reader, at the journal's present end.
+
+        One made before the journal had a file keeps its tables in memory: it is made anew, to share those on the disk.
+        """
         if self._reader is not None and self._reader.last_seq == 0:
             self._drop()
         if self._reader is None:

@@ -22,6 +22,18 @@ async def test_a_page_begins_with_the_newest_of_each_topic():
     assert await following(stream) == b"event: journal\ndata: 3\n\n"
 
 
+async def test_what_did_not_change_is_not_sent_again():
+    hub = Hub()
+    hub.publish("journal", b"big")
+    stream = hub.stream()
+    for _ in range(2):
+        await following(stream)
+    hub.publish("bot", b"1")
+    assert await following(stream) == b"event: bot\ndata: 1\n\n"
+    hub.publish("bot", b"2")
+    assert await following(stream) == b"event: bot\ndata: 2\n\n"
+
+
 async def test_a_slow_page_skips_what_it_missed_and_holds_nothing_back():
     hub = Hub()
     slow = hub.stream()
