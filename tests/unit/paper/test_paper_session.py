@@ -55,6 +55,7 @@ class Market:
         self.live.replace([(99 * E8, 5 * E8)], [(100 * E8, 5 * E8), (102 * E8, 50 * E8)])
         self.state = MarketState("X", 100 * E8, 100 * E8, E8 // 100, "ok", 0)  # 1 % an hour, longs pay
         self.open, self.closed = True, 0
+        self.round_trip_ns = 3_000_000
         self.time = VenueClock(500 * 10**6)
         self.sink: VenueSink | None = None
 
@@ -78,7 +79,7 @@ class Market:
         return self.state
 
     async def ping(self) -> None:
-        self.clock.mono += 3_000_000
+        self.clock.mono += self.round_trip_ns
 
     async def close(self) -> None:
         self.closed += 1
@@ -161,6 +162,41 @@ async def test_an_order_meets_the_book_as_it_is_a_round_trip_later(bench: Bench)
     bench.market.live.replace([(104 * E8, E8)], [(105 * E8, E8)])
     events = await bench.done(client_id)
     assert events[-1] == Closed(0, "nothing more within the cap")
+
+
+async def cycles_pass() -> None:
+    """Let everything run that is due now."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def test_nothing_is_heard_of_an_order_before_a_round_trip_has_passed(tmp_path: Path):
+    bench = Bench(tmp_path)
+    bench.market.round_trip_ns = 3_600 * SECOND_NS
+    await bench.venue.start(bench.ear)
+    client_id = bench.send(Side.BUY, E8, 101 * E8)
+    await cycles_pass()
+    assert bench.ear.events[client_id] == [Sent()]
+    [order] = await bench.venue.open_orders()
+    assert (order.client_id, order.leaves_e8) == (client_id, E8)
+    await bench.venue.close()
+
+
+async def test_a_venue_that_holds_orders_acknowledges_them_first_and_loses_them_with_the_connection(bench: Bench):
+    bench.market.execution_ms = (3_600_000, 3_600_000)
+    client_id = bench.send(Side.BUY, E8, 101 * E8)
+    async with asyncio.timeout(20):
+        while not isinstance(bench.ear.events[client_id][-1], Acked):
+            bench.ear.heard.clear()
+            await bench.ear.heard.wait()
+    await cycles_pass()
+    report = await bench.venue.look_up(ClientOrderId(client_id), 0, "X")
+    assert report is not None
+    assert not report.is_final
+    assert bench.market.sink is not None
+    bench.market.sink.on_link("acme", MARKET_DATA, up=False, detail="gone")
+    assert bench.ear.events[client_id][-1] == Closed(0, "the connection was lost")
+    assert await bench.venue.positions() == []
 
 
 async def test_what_was_taken_is_not_there_a_second_time_until_the_venue_shows_the_level_anew(bench: Bench):
@@ -282,3 +318,18 @@ async def test_an_order_of_an_earlier_run_is_found_and_one_lost_on_its_way_is_no
     assert await again.venue.look_up(ClientOrderId(lost), 0, "X") is None
     await again.venue.close()
     assert again.market.closed == 1
+
+
+async def test_a_position_goes_on_paying_while_the_bot_is_away(tmp_path: Path):
+    first = Bench(tmp_path)
+    await first.venue.start(first.ear)
+    await first.filled(Side.BUY, 4 * E8, 100 * E8)
+    await first.venue.close()
+    again = Bench(tmp_path)
+    again.made = 1  # its ids go on
+    await again.venue.start(again.ear)
+    again.clock.unix += 1800 * SECOND_NS
+    again.market.live.replace([(100 * E8, 5 * E8)], [(101 * E8, 5 * E8)])
+    await again.filled(Side.SELL, 4 * E8, 100 * E8)
+    assert (await again.venue.balance()).equity_e8 == 1_000 * E8 - 2 * 40_000_000 - 2 * E8
+    await again.venue.close()
