@@ -24,7 +24,7 @@ def write_bot_files(folder: Path, ready: Ready, cleanup: ExitStack, **settings: 
     settings: fields of template.Values that shall differ from the demo's.
     """
     write_new(folder / ".env", env_of(ready), mode=0o600)
-    socket = _socket_path(folder, cleanup)
+    socket = socket_path(folder, cleanup)
     config = folder / "config.yaml"
     write_new(config, config_text(replace(_values(ready, socket), **settings)), mode=0o644)
     return config, socket
@@ -39,7 +39,7 @@ def _values(ready: Ready, socket: Path) -> Values:
     )
 
 
-def _socket_path(folder: Path, cleanup: ExitStack) -> Path:
+def socket_path(folder: Path, cleanup: ExitStack) -> Path:
     """Keep the socket with the other files, or in a short folder of its own where the kernel's limit asks for it."""
     beside = folder / _SOCKET
     if len(str(beside).encode()) <= SOCKET_PATH_BYTES_MAX:

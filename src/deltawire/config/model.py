@@ -300,6 +300,8 @@ class LatencyConfig(Section):
 
 
 class BotConfig(Section):
+    """All settings of one bot, read and checked: `load_config` makes it."""
+
     mode: Annotated[Mode, _one_of(Mode)] = Mode.PAPER
     arm_after_unclean: Annotated[ArmAfterUnclean, _one_of(ArmAfterUnclean)] = ArmAfterUnclean.MANUAL
     venues: VenuesConfig

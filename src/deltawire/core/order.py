@@ -27,6 +27,8 @@ class IllegalTransition(Exception):
 
 
 class OrderState(Enum):
+    """Where an order stands; FINAL has those in which it is over."""
+
     INTENDED = "intended"  # journalled and signed; its bytes have not left
     SENT = "sent"  # its bytes are with the connection
     OPEN = "open"  # the venue has it

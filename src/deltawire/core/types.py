@@ -12,6 +12,8 @@ TradeId = NewType("TradeId", str)  # ours: one round trip of a pair
 
 
 class Side(IntEnum):
+    """Which way an order goes."""
+
     BUY = 1
     SELL = 2
 

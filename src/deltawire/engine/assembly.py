@@ -55,15 +55,21 @@ def run_bot(config: BotConfig, secrets: BotSecrets) -> int:
 
     0: a clean end. 1: any other. 2: it cannot start, for a reason that settings or the journal's place can mend.
     """
-    return net_loop.run(_run(config, secrets))
+    return net_loop.run(run_until(config, secrets, SignalStop()))
 
 
-async def _run(config: BotConfig, secrets: BotSecrets) -> int:
+async def run_until(
+    config: BotConfig, secrets: BotSecrets, stop: "SignalStop", told: Callable[[dict[str, Command]], None] | None = None
+) -> int:
+    """Run a live bot on the running loop until told to stop, and return its exit code (as run_bot).
+
+    told: called once with what the control socket answers to, as soon as there is a bot.
+    """
     clock = SystemClock()
     with open_log(config, secrets, clock) as log:
         log.start()
         try:
-            return await _run_logged(config, secrets, clock, log)
+            return await _run_logged(config, secrets, clock, log, stop, told or _nobody)
         except (SocketInUse, JournalError, UnusableRules) as e:
             log.error("bot.cannot_start", reason=str(e))
             return EXIT_MISUSED
@@ -104,7 +110,7 @@ async def _guard(config: BotConfig, secrets: BotSecrets) -> int:
             clock=clock,
             log=log,
         )
-        stop = _Stop()
+        stop = SignalStop()
         stop.listen()
         try:
             await guardian.check()
@@ -119,7 +125,17 @@ async def _guard(config: BotConfig, secrets: BotSecrets) -> int:
         return EXIT_CLEAN
 
 
-async def _run_logged(config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: BufferedLog) -> int:
+def _nobody(_commands: dict[str, Command]) -> None: ...
+
+
+async def _run_logged(
+    config: BotConfig,
+    secrets: BotSecrets,
+    clock: SystemClock,
+    log: BufferedLog,
+    stop: "SignalStop",
+    told: Callable[[dict[str, Command]], None],
+) -> int:
     try:
         bot = assemble(config, secrets, clock, log)
     except (ValueError, OSError) as e:  # a key that is not the address's, a paper account that cannot be read
@@ -128,10 +144,11 @@ async def _run_logged(config: BotConfig, secrets: BotSecrets, clock: SystemClock
     # Paper has no account to share; its journal's lock keeps a second bot away.
     accounts = {} if config.is_paper else {"paradex": secrets.paradex_account, "vest": secrets.vest_primary_address}
     with AccountLocks(accounts, state_folder()):
-        stop = _Stop()
-        control = ControlServer(config.control.socket, _commands(bot, stop, log), log)
+        commands = _commands(bot, stop, log)
+        control = ControlServer(config.control.socket, commands, log)
         try:
             await control.start()
+            told(commands)
             with net_loop.tuned(asyncio.get_running_loop(), spin=config.latency.never_sleep, cpu=config.latency.cpu):
                 return await run_to_end(bot, stop, log)
         except net_loop.CannotPin as e:
@@ -185,7 +202,7 @@ class Stop(Protocol):
         """Wait for it and return its reason."""
 
 
-class _Stop:
+class SignalStop:
     """The wish to end, from a signal or the control socket."""
 
     def __init__(self) -> None:
@@ -205,7 +222,7 @@ class _Stop:
         return self._reason
 
 
-def _commands(bot: Bot, stop: _Stop, log: BufferedLog) -> dict[str, Command]:
+def _commands(bot: Bot, stop: SignalStop, log: BufferedLog) -> dict[str, Command]:
     def end() -> dict[str, object]:
         stop.ask("stop")
         return {"state": "stopping"}
