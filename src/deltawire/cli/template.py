@@ -76,6 +76,8 @@ venues:
     # pro: no delay and Pro fees, read at start. retail: no fee, but the venue holds each order and each cancel, exits
     # included, for 300 ms, and takes 3 a second, 30 a minute, 300 an hour and 1000 a day; entries stop shortly before,
     # for past that they are Pro orders with Pro fees. Retail orders also reach liquidity that Pro orders do not see.
+    # by_edge: a connection of each. An entry is retail, and goes before Vest's, where edges have been lasting long
+    # enough that waiting costs less than the fee; all else is pro. Paper trading takes by_edge as pro.
     order_class: pro
     book_feed: deltas          # deltas: every change; snapshot: 15 levels every 50 ms; interactive: retail's view
     order_connections: 1       # up to 4 order sockets, over whatever nodes the venue has; the nearest carries orders

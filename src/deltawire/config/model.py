@@ -22,6 +22,7 @@ _QUOTE_AGE_MS = "1500"
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _S_NS = 10**9
 _MS_NS = 10**6
+_HELD_REPLY_NS_MIN = 500 * _MS_NS  # the venue's 300 ms on a Retail order, and the ways there and back
 
 
 class Section(BaseModel):
@@ -93,7 +94,8 @@ class ParadexConfig(Section):
     ca_file: f.CaFile | None = None  # trust this CA instead of the system's
     # How long after its signature the venue still takes an order: a late order is dropped, not filled late.
     recv_window_ns: f.RecvWindow = Field(default=1500 * _MS_NS, alias="recv_window_ms")
-    # Retail pays no fee, and each of its orders and cancels waits 300 ms at the venue, at most 1000 a day.
+    # Retail pays no fee, and each of its orders and cancels waits 300 ms at the venue, at most 1000 a day. by_edge has
+    # a connection of each: an entry is retail where waiting costs less than the fee, by how long edges have lasted.
     order_class: Annotated[OrderClass, _one_of(OrderClass)] = OrderClass.PRO
     book_feed: Annotated[BookFeed, _one_of(BookFeed)] = BookFeed.DELTAS
     sbe: f.Flag = True  # false: the channels' JSON form
@@ -356,6 +358,17 @@ class BotConfig(Section):
         if self.mode is not Mode.LIVE:
             apart = self.journal.dir.with_name(f"{self.journal.dir.name}-{self.mode.value}")
             self.__dict__["journal"] = self.journal.model_copy(update={"dir": apart, "url": ""})  # the model is frozen
+        return self
+
+    @model_validator(mode="after")
+    def _a_held_order_can_answer_in_time(self) -> Self:
+        is_held = self.venues.paradex.order_class is not OrderClass.PRO
+        if is_held and self.limits.reply_timeout_ns <= _HELD_REPLY_NS_MIN:
+            raise f.refusal(
+                f"limits.reply_timeout_ms is {self.limits.reply_timeout_ns // _MS_NS}, and retail orders are held for "
+                "300 ms before they are answered to the end: each would be in doubt",
+                f"raise it above {_HELD_REPLY_NS_MIN // _MS_NS}, or write venues.paradex.order_class: pro",
+            )
         return self
 
     @model_validator(mode="after")

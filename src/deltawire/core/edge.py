@@ -32,6 +32,7 @@ class PairRules:
     layer_step_e8 more edge than the one before. harder_leg_first: send the thinner side alone, the other after it.
     funding_hour_e8_max: what both legs together may cost in funding an hour, as a rate: above it the pair is closed.
     cooldown_ns: pause of entries after a trade that was given back (core.cooldown); 0: none.
+    entry_fee_saved_e8: what the entry's order class saves of one leg's fee, once (core.entry_class).
     """
 
     pair_id: str
@@ -55,6 +56,7 @@ class PairRules:
     harder_leg_first: bool = False
     cooldown_ns: int = 0
     funding_hour_e8_max: int = E8
+    entry_fee_saved_e8: int = 0
     # What follows from the above, worked out once: every frame asks for it.
     lot_e8: int = field(init=False)  # the smallest size both venues can trade; net delta under it is dust
     fees_round_trip_e8: int = field(init=False)
@@ -64,7 +66,7 @@ class PairRules:
 
     def __post_init__(self) -> None:
         one, other = self.legs
-        fees_e8 = 2 * (one.fee_rate_taker_e8 + other.fee_rate_taker_e8)
+        fees_e8 = 2 * (one.fee_rate_taker_e8 + other.fee_rate_taker_e8) - self.entry_fee_saved_e8
         costs_e8 = fees_e8 + self.exit_spread_e8 + self.funding_e8 + self.basis_e8 + self.margin_e8
         lot_e8 = max(one.size_step_e8, other.size_step_e8)  # steps are decimal: the larger is one of both
         shares = (floor_to(self.size_e8 // share, lot_e8) for share in SIZE_SHARES)

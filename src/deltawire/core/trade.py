@@ -139,6 +139,7 @@ class Trade:
     exit_spread_e8: int | None = None  # detected when the exit was decided
     exit_reason: str = ""
     first_leg: int | None = None  # the leg sent alone at first, by policy; None: both at once
+    order_class: str = ""  # of its entry order, which is then alone; "" is the venue's usual one
     external_e8: list[int] = field(default_factory=lambda: [0, 0])  # changes of position nobody ordered, by leg
     held_since_mono_ns: int = 0
     exit_from_e8: tuple[int, int] = (0, 0)  # positions when the close began

@@ -285,7 +285,10 @@ class Dealer:
         )
         is_entry = place.purpose is Purpose.ENTRY
         reference_e8 = reference_price_e8(self.books[place.leg], place.side) if is_entry else 0
-        return Outgoing(self.venues[place.leg], place.leg, self.rules.pair_id, request, reference_e8, stamps)
+        out = Outgoing(self.venues[place.leg], place.leg, self.rules.pair_id, request, reference_e8, stamps)
+        if is_entry:  # what ends or mends a trade never waits
+            out.order_class = trade.order_class
+        return out
 
     # ---- endings -----------------------------------------------------------------------------------------------
 

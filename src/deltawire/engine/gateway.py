@@ -29,6 +29,7 @@ class Outgoing:
     reference_price_e8: int
     stamps: OrderStamps
     presigned: PreparedOrder | None = None  # of a ladder: journalled with it
+    order_class: str = ""  # as in PreparedOrder; an order of a ladder has it there
 
 
 Registered = Callable[[Outgoing, PreparedOrder], None]
@@ -51,6 +52,7 @@ class Gateway:
         if prepared is None:
             return False
         for out, order in zip(outgoing, prepared, strict=True):
+            order.order_class = out.order_class
             on_registered(out, order)
         self.is_writing = True
         try:

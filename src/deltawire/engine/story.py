@@ -41,6 +41,7 @@ def tell_story(
         orders=len(trade.orders),
         repairs=_count(trade, Purpose.REPAIR),
         unwinds=_count(trade, Purpose.UNWIND),
+        order_class=trade.order_class,
         why=trade.exit_reason,
         latency_ms=_latency_ms(trade, stamps_of),
     )

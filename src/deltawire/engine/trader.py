@@ -7,6 +7,7 @@ from functools import partial
 
 from deltawire.core.book import Book
 from deltawire.core.edge import Opportunity, PairRules, best_opening, closing_spread_e8, harder_leg, may_close, opening
+from deltawire.core.entry_class import Choice
 from deltawire.core.events import OrderEvent
 from deltawire.core.limits import Refusal, reference_price_e8
 from deltawire.core.money import BPS_E8, notional_e8
@@ -17,6 +18,7 @@ from deltawire.engine.dealer import Dealer
 from deltawire.engine.desk import Desk
 from deltawire.engine.gateway import LEG_NAMES
 from deltawire.engine.ladders import Ladders
+from deltawire.engine.slow_entries import slow_entries
 from deltawire.journal.records import TradeOpened
 from deltawire.venues.contract import TellsTime, Venue
 
@@ -37,6 +39,7 @@ class PairTrader:
         )
         self.dealer = Dealer(index, rules, venues, self.books, desk)
         self._times = [(venue.name, venue.time) for venue in venues if isinstance(venue, TellsTime)]
+        self._slow = slow_entries(rules, venues)  # None: no venue offers a slow class, and nothing here asks for it
         self.entries_on = False
         self.last_refusal = ""
         self.suspicion = ""  # how a venue's position differs from our count: nothing is opened until it is read again
@@ -69,6 +72,8 @@ class PairTrader:
     def on_book(self, received_mono_ns: int) -> None:
         """React to a change of either book. received_mono_ns: when its frame was handed to us."""
         trades = self.dealer.open
+        if self._slow is not None:
+            self._slow.watch(self.books, received_mono_ns)
         if trades:
             self._consider_exits(received_mono_ns)
             # Nothing is added while anything is moving or in doubt, nor in the other direction.
@@ -92,6 +97,8 @@ class PairTrader:
     def _consider_entry(self, received_mono_ns: int) -> None:
         decoded_ns = self._desk.clock.mono_ns()
         found = best_opening(self.rules, self.books, self.rules.size_e8)
+        if self._slow is not None and (found is None or not self._is_wanted(found)):
+            found = self._slow.found
         if found is None or not self._is_wanted(found):
             self._confirming, self._confirmed = -1, 0
             return
@@ -101,8 +108,17 @@ class PairTrader:
         lasted_ns = received_mono_ns - self._confirming_since_ns
         if self._confirmed < self.rules.confirm_updates or lasted_ns < self.rules.confirm_ns:
             return
-        if self.entries_on and decoded_ns >= self._quiet_until_ns and self._entry_allowed(found, decoded_ns):
-            self._enter(found, received_mono_ns, decoded_ns)
+        if not self.entries_on or decoded_ns < self._quiet_until_ns:
+            return
+        choice: Choice | None = None
+        if self._slow is not None:
+            choice = self._slow.choose(found, self.books, decoded_ns)
+            if choice.is_slow:
+                found = self._slow.priced(found)
+            elif found is self._slow.found:
+                return  # the usual fee leaves too little
+        if self._entry_allowed(found, decoded_ns):
+            self._enter(found, choice, received_mono_ns, decoded_ns)
 
     def _is_wanted(self, found: Opportunity) -> bool:
         layers = self.dealer.open
@@ -198,18 +214,20 @@ class PairTrader:
                 return refusal
         return None
 
-    def _enter(self, found: Opportunity, received_ns: int, decoded_ns: int) -> None:
-        desk = self._desk
-        first_leg = harder_leg(self.books, found.buy_leg) if self.rules.harder_leg_first else None
+    def _enter(self, found: Opportunity, choice: Choice | None, received_ns: int, decoded_ns: int) -> None:
+        desk, is_slow = self._desk, choice is not None and choice.is_slow
+        first_leg = self._first_leg(found, is_slow=is_slow)
         self._confirming, self._confirmed = -1, 0
         trade: Trade | None
         # With a journal that could not be written, the intents themselves must show that it can be again.
         ladder = None if desk.recorder.broken else self.ladders.take_entry(found, first_leg, decoded_ns)
         if ladder is not None:
-            make = partial(self._make_trade, ladder.trade_id, found, first_leg, decoded_ns)
+            if is_slow:
+                ladder.chosen[0].presigned.order_class = self._slow.name  # type: ignore[union-attr]  # of a ladder
+            make = partial(self._make_trade, ladder.trade_id, found, first_leg, decoded_ns, is_slow=is_slow)
             trade = self.dealer.begin_presigned(ladder.chosen, received_ns, decoded_ns, make)
         else:
-            trade = self._make_trade(desk.ids.trade(self.index), found, first_leg, decoded_ns)
+            trade = self._make_trade(desk.ids.trade(self.index), found, first_leg, decoded_ns, is_slow=is_slow)
             if not self.dealer.begin(trade, entry_places(self.rules, found, first_leg), received_ns, decoded_ns):
                 trade = None
         if trade is None:
@@ -228,15 +246,31 @@ class PairTrader:
                 unix_ns=trade.opened_unix_ns,
                 first_leg="both" if first_leg is None else LEG_NAMES[first_leg],
                 layer=len(self.dealer.open) - 1,
+                order_class=trade.order_class,
+                class_reason="" if choice is None else choice.why,
             )
         )
+        if choice is not None:
+            desk.log.info(
+                "trade.order_class", trade_id=trade.trade_id, order_class=trade.order_class or "usual", why=choice.why
+            )
         # Orders may have ended inside the writes (no connection): then there is a next step already.
         self.dealer.advance(trade)
 
-    def _make_trade(self, trade_id: TradeId, found: Opportunity, first_leg: int | None, decoded_ns: int) -> Trade:
+    def _first_leg(self, found: Opportunity, *, is_slow: bool) -> int | None:
+        if is_slow:
+            assert self._slow is not None
+            return self._slow.leg  # the other one would stand alone while this one waits
+        return harder_leg(self.books, found.buy_leg) if self.rules.harder_leg_first else None
+
+    def _make_trade(
+        self, trade_id: TradeId, found: Opportunity, first_leg: int | None, decoded_ns: int, *, is_slow: bool
+    ) -> Trade:
+        slow = self._slow if is_slow else None
         return Trade(
             trade_id=trade_id,
-            rules=self.rules,
+            rules=self.rules if slow is None else slow.rules,
+            order_class="" if slow is None else slow.name,
             lot_e8=lot_at(self.rules, found.buy_worst_e8),
             buy_leg=found.buy_leg,
             opened_mono_ns=decoded_ns,

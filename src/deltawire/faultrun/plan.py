@@ -56,6 +56,7 @@ class Plan:
     tells_new: bool = True  # whether Paradex tells of an order before it is executed
     watch_every_ms: int = 5_000  # how often the bot looks at both accounts
     starts_late_s: int = 0  # how long after the usual date and time
+    order_class: str = "pro"  # Paradex's: pro or by_edge
     theme: str = ""
 
     def lines(self) -> list[str]:

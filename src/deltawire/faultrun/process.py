@@ -32,7 +32,7 @@ from deltawire.net.api import PoolSettings
 from deltawire.sim.credentials import ParadexKeys, VestKeys
 from deltawire.venues.contract import EventLog, Refused
 from deltawire.venues.paradex.session import ParadexVenue
-from deltawire.venues.paradex.settings import BookFeed, ParadexSettings
+from deltawire.venues.paradex.settings import BookFeed, OrderClass, ParadexSettings
 from deltawire.venues.vest.session import VestVenue
 from deltawire.venues.vest.settings import OrderStyle, VestSettings
 
@@ -186,6 +186,7 @@ class Process:
             recv_window_ms=around.plan.recv_window_ms,
             reply_timeout_s=1.5,
             book_feed=BookFeed(around.plan.book_feed),
+            order_class=OrderClass(around.plan.order_class),
             release_ahead_s=RELEASE_AHEAD_S,
         )
         return ParadexVenue(

@@ -104,6 +104,8 @@ class TradeRow(msgspec.Struct, frozen=True, kw_only=True):
     dust_a_e8: int | None
     dust_b_e8: int | None
     closed_unix_ns: int | None
+    order_class: str
+    class_reason: str
 
 
 class CheckRow(msgspec.Struct, frozen=True, kw_only=True):

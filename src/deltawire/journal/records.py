@@ -182,6 +182,7 @@ class TradeOpened(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     detected_spread_rate_e8: (sell price - buy price) over their mid, executable for the size, before any cost.
     detected_edge_rate_e8: what was left of it after all costs; the entry threshold was compared with this.
     first_leg: the leg sent alone at first by policy, or "both". layer: entries of the pair that were open already.
+    order_class: of the first leg's order, "" for the venue's usual one. class_reason: why, where there was a choice.
     """
 
     trade_id: str
@@ -193,6 +194,8 @@ class TradeOpened(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     unix_ns: int
     first_leg: Literal["both", "a", "b"] = "both"
     layer: int = 0
+    order_class: str = ""
+    class_reason: str = ""
 
 
 class TradeStateChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):

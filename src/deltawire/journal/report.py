@@ -55,6 +55,8 @@ class TradeReport:
     unhedged_ns_max: int
     opened_unix_ns: int
     closed_unix_ns: int | None
+    order_class: str = ""  # of the entry, "" for the venue's usual one
+    class_reason: str = ""  # "" where there was no choice
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -72,6 +74,8 @@ class TradeReport:
             "unhedged_ms": self.unhedged_ns_max / 10**6,
             "opened_unix_ns": self.opened_unix_ns,
             "closed_unix_ns": self.closed_unix_ns,
+            "order_class": self.order_class,
+            "class_reason": self.class_reason,
         }
 
 
@@ -137,6 +141,17 @@ class Report:
         return max((trade.unhedged_ns_max for trade in self.trades), default=0)
 
     @property
+    def order_classes(self) -> dict[str, tuple[int, int, int]]:
+        """Return class -> trades over, their fees, their result, of the trades whose class was chosen."""
+        found: dict[str, tuple[int, int, int]] = {}
+        for trade in self.trades:
+            if trade.class_reason and trade.pnl_e8 is not None:
+                name = trade.order_class or "usual"
+                trades, fees_e8, pnl_e8 = found.get(name, (0, 0, 0))
+                found[name] = (trades + 1, fees_e8 + trade.fees_e8, pnl_e8 + trade.pnl_e8)
+        return found
+
+    @property
     def detected(self) -> Rates:
         """Entry spreads seen, of the trades that got on with both legs: the same trades as `executed`."""
         return _rates(trade.entry_detected for trade in self.trades if trade.entry_executed is not None)
@@ -172,6 +187,10 @@ class Report:
             "executed_bps": self.executed.to_json(),
             "exit_detected_bps": self.exit_detected.to_json(),
             "exit_executed_bps": self.exit_executed.to_json(),
+            "order_classes": {
+                name: {"trades": trades, "fees_usd": _decimal(fees_e8), "pnl_usd": _decimal(pnl_e8)}
+                for name, (trades, fees_e8, pnl_e8) in self.order_classes.items()
+            },
             "unhedged_ms_max": self.unhedged_ns_max / 10**6,
             "in_doubt": self.in_doubt,
             "latency": {venue: latency.to_json() for venue, latency in self.latency.items()},
@@ -303,6 +322,8 @@ def _trade(row: TradeRow, orders: list[OrderRow], notes: list[str]) -> TradeRepo
         unhedged_ns_max=row.unhedged_ns_max or 0,
         opened_unix_ns=row.unix_ns,
         closed_unix_ns=row.closed_unix_ns,
+        order_class=row.order_class,
+        class_reason=row.class_reason,
     )
 
 

@@ -56,6 +56,10 @@ def _summary(report: Report) -> Table:
         ("flat", _yes_no(yes=report.flat)),
         ("journal and venues agree", _yes_no(yes=report.agree)),
     ]
+    rows += [
+        (f"entries of class {name}", f"{trades} over, fees {_usd(fees_e8)}, PnL {_usd(pnl_e8)}")
+        for name, (trades, fees_e8, pnl_e8) in report.order_classes.items()
+    ]
     for name, value in rows:
         table.add_row(name, value)
     return table

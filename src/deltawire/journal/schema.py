@@ -5,7 +5,7 @@ from. Of an order, three accounts of what filled are kept apart (single fills, r
 filled_e8 is the largest of them, never a sum of two.
 """
 
-SCHEMA = "4"  # any change of the tables or of what is put in them: a projection of another number is built anew
+SCHEMA = "5"  # any change of the tables or of what is put in them: a projection of another number is built anew
 
 TABLES = {
     "runs": """
@@ -47,7 +47,8 @@ TABLES = {
         entry_detected_spread_rate_e8 BIGINT, entry_executed_spread_rate_e8 BIGINT,
         exit_detected_spread_rate_e8 BIGINT, exit_executed_spread_rate_e8 BIGINT,
         fees_e8 BIGINT, pnl_e8 BIGINT, unhedged_ns_max BIGINT, dust_a_e8 BIGINT, dust_b_e8 BIGINT,
-        closed_unix_ns BIGINT, first_leg TEXT NOT NULL, layer INTEGER NOT NULL""",
+        closed_unix_ns BIGINT, first_leg TEXT NOT NULL, layer INTEGER NOT NULL, order_class TEXT NOT NULL,
+        class_reason TEXT NOT NULL""",
     "latency": """
         seq BIGINT PRIMARY KEY, run_id TEXT NOT NULL, client_id TEXT NOT NULL, venue TEXT NOT NULL,
         stamps TEXT NOT NULL""",

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from deltawire.core.book import Book
+from deltawire.core.entry_class import SlowClass
 from deltawire.core.events import OrderEvent
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Side, VenueOrderId
@@ -87,6 +88,7 @@ class PreparedOrder:
     payload: the exact bytes; holds a signature, so it never reaches a log, journal or repr.
     window_ms: how long after signed_unix_ms the venue takes it.
     stamps: of the trigger; an order signed ahead gets them when it is used.
+    order_class: the name of the venue's slow class (OffersSlowClass), set before submit; "" is its usual one.
     """
 
     request: OrderRequest
@@ -95,6 +97,7 @@ class PreparedOrder:
     payload: bytes
     window_ms: int
     stamps: OrderStamps
+    order_class: str = ""
 
     def __repr__(self) -> str:
         return f"PreparedOrder({self.request.client_id}, correlator={self.correlator})"
@@ -348,6 +351,17 @@ class TellsTime(Protocol):
     """A venue whose answers carry its time. Entries stop while ours is off, and absent orders are aged by it."""
 
     time: VenueClock
+
+
+@runtime_checkable
+class OffersSlowClass(Protocol):
+    """A venue that takes entries in a second class too, later and cheaper. It is said per order, at submit."""
+
+    def slow_class(self, symbol: str) -> SlowClass | None:
+        """Return the class for this market, None where there is none. Does not change once the venue is started."""
+
+    def slow_block(self, symbol: str) -> str:
+        """Say why no entry may be made in that class now, "" when nothing speaks against it. Quick, as entry_block."""
 
 
 class SigningClock:

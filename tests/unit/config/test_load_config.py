@@ -244,3 +244,18 @@ def test_a_certificate_authority_must_be_there(tmp_path):
     assert "there is no file" in found.wrong
     (tmp_path / "ca.pem").touch()
     assert load(tmp_path, text).venues.vest.ca_file == tmp_path / "ca.pem"
+
+
+@pytest.mark.parametrize("order_class", ["retail", "by_edge"])
+def test_orders_the_venue_holds_need_a_reply_timeout_that_bears_it(tmp_path, order_class):
+    slow = GOOD.replace("9002/v1\n", f"9002/v1\n    order_class: {order_class}\n")
+    assert load(tmp_path, slow).venues.paradex.order_class.value == order_class
+    (found,) = problems(tmp_path, slow.replace("open_pairs_max: 1", "open_pairs_max: 1\n  reply_timeout_ms: 500"))
+    assert "held for 300 ms" in str(found)
+    assert "order_class: pro" in str(found)
+
+
+def test_the_view_of_retail_takers_is_not_for_a_bot_that_is_both(tmp_path):
+    both = GOOD.replace("9002/v1\n", "9002/v1\n    order_class: by_edge\n    book_feed: interactive\n")
+    (found,) = problems(tmp_path, both)
+    assert "only retail orders can take" in str(found)

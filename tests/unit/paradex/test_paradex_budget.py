@@ -207,3 +207,19 @@ def test_what_is_left_of_each_limit_can_be_shown():
     assert shown["orders", 1] == (2, 3, 1)
     assert shown["orders", 86_400] == (999, 1_000, 1)
     assert shown["public calls", 60] == (1_500, 1_500, 0)
+
+
+def test_the_retail_budget_of_a_second_connection_keeps_nothing_for_exits_and_blocks_no_other_entry():
+    budgets = Budgets(OrderClass.BY_EDGE)
+    for _ in range(3):
+        assert budgets.retail.entry_block(S) == ""
+        budgets.retail.take(S)
+    assert budgets.retail.entry_block(S) == "0 of 3 retail orders left in 1 s, 0 kept for exits"
+    assert budgets.entry_block(S) == ""
+    assert budgets.retail.entry_block(S + S // 2) == ""
+
+
+def test_the_retail_budget_is_told_only_where_it_is_used():
+    for order_class in OrderClass:
+        told = {report.name for report in Budgets(order_class).reports(S)}
+        assert ("retail orders" in told) is (order_class is OrderClass.BY_EDGE)

@@ -11,7 +11,8 @@ import pytest
 import trustme
 from tests.unit.paradex.paradex_fake import E8, MemoryLog, MemorySink, RealClock
 
-from deltawire.core.events import Acked, InDoubt, Rejected
+from deltawire.core.events import Acked, FillSeen, InDoubt, Rejected
+from deltawire.core.money import notional_e8, rate_of_e8
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId, OrderRequest, Purpose, Side, TradeId, VenueOrderId
 from deltawire.net.sockets import SocketNetwork
@@ -286,6 +287,72 @@ async def test_retail_orders_wait_three_hundred_milliseconds_and_pay_nothing(ben
     assert time.monotonic_ns() - sent_ns >= 300_000_000
     (fill,) = [event for event in bench.sink.of(client_id) if type(event).__name__ == "FillSeen"]
     assert fill.fee_e8 == 0
+
+
+def submit_as(bench: Bench, order_class: str, purpose: Purpose = Purpose.ENTRY) -> ClientOrderId:
+    prepared = bench.venue.prepare(bench.request(purpose), OrderStamps())
+    prepared.order_class = order_class
+    bench.venue.submit(prepared)
+    return prepared.request.client_id
+
+
+def fees_of(bench: Bench, client_id: ClientOrderId) -> list[int]:
+    return [event.fee_e8 for event in bench.sink.of(client_id) if isinstance(event, FillSeen)]
+
+
+async def test_side_by_side_a_retail_order_waits_and_is_free_and_a_pro_order_is_at_once_and_pays(bench):
+    await bench.venue.close()
+    venue = await bench.adapter(order_class=OrderClass.BY_EDGE)
+    slow = venue.slow_class(BTC)
+    assert slow is not None
+    assert (slow.name, slow.delay_ms, slow.fee_rate_taker_e8) == ("retail", 300, 0)
+    assert venue.slow_block(BTC) == venue.entry_block(BTC) == ""
+    sent_ns = time.monotonic_ns()
+    retail = submit_as(bench, "retail")
+    pro = submit_as(bench, "")
+    await bench.sink.until(lambda: all("Closed" in bench.sink.kinds(one) for one in (retail, pro)), 30.0)
+    ended = [client_id for client_id, event in bench.sink.orders if type(event).__name__ == "Closed"]
+    assert ended == [pro, retail], "the second to leave overtook the first"
+    assert time.monotonic_ns() - sent_ns >= 300_000_000
+    rate_e8 = venue.instrument(BTC).fee_rate_taker_e8
+    assert rate_e8 > 0
+    assert fees_of(bench, retail) == [0]
+    assert fees_of(bench, pro) == [rate_of_e8(notional_e8(ASK_E8, SIZE_E8), rate_e8)]
+
+
+async def test_an_order_signed_ahead_of_the_choice_is_good_for_either_class(bench):
+    await bench.venue.close()
+    venue = await bench.adapter(order_class=OrderClass.BY_EDGE)
+    signed = [venue.presign(bench.request(Purpose.ENTRY))() for _ in range(2)]
+    signed[1].order_class = "retail"
+    for prepared in signed:
+        venue.submit(prepared)
+    ids = [prepared.request.client_id for prepared in signed]
+    await bench.sink.until(lambda: all("Closed" in bench.sink.kinds(one) for one in ids), 30.0)
+    assert [fee > 0 for one in ids for fee in fees_of(bench, one)] == [True, False]
+
+
+async def test_retail_orders_are_counted_apart(bench):
+    await bench.venue.close()
+    venue = await bench.adapter(order_class=OrderClass.BY_EDGE)
+    sent = [submit_as(bench, "retail"), submit_as(bench, ""), submit_as(bench, "retail")]
+    await bench.sink.until(lambda: all("Closed" in bench.sink.kinds(one) for one in sent), 30.0)
+    # Of the buckets that refill slowly enough to be looked at in real time.
+    left = {report.size: report.left for report in venue.budgets() if report.name == "retail orders"}
+    assert left[1_000] == 998
+
+
+async def test_a_retail_order_that_pays_was_made_a_pro_order_and_no_more_are_tried(bench):
+    await bench.venue.close()
+    venue = await bench.adapter(order_class=OrderClass.BY_EDGE)
+    sent = [
+        submit_as(bench, "retail") for _ in range(12)
+    ]  # the budget, had it been asked, would have stopped the fourth
+    await bench.sink.until(lambda: all("Closed" in bench.sink.kinds(one) for one in sent), 30.0)
+    assert [fee for one in sent[:3] for fee in fees_of(bench, one)] == [0, 0, 0]
+    assert any(fee > 0 for one in sent for fee in fees_of(bench, one))
+    assert venue.slow_block(BTC) == "the venue refused for the rate of retail orders"
+    assert venue.entry_block(BTC) == ""
 
 
 async def test_a_bust_is_heard(bench):

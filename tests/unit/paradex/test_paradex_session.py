@@ -191,6 +191,7 @@ async def test_a_token_past_its_age_is_replaced_before_use():
         clock=clock,
         log=MemoryLog(),
         backoff=Backoff(1.0, 1.0, rng=random.Random(1)),
+        interactive=False,
     )
     first = await keeper.current()
     clock.now_ns += int(SETTINGS.token_refresh_s * 1e9)

@@ -31,6 +31,9 @@ RESERVE_ORDERS = 4
 RESERVE_SHARE = 3
 # The same for reads: the look-ups of one order in doubt, three calls each, for some seconds.
 RESERVE_READS = 20
+# A Retail order that was charged a fee was made a Pro order: ours of the Retail budget was a miscount, and of which
+# window is not told. So long none is tried: the longest window but one.
+RETAIL_PAUSE_S = 3_600
 
 RETRY_AFTER_S = 1  # when the venue names no time
 
@@ -113,14 +116,21 @@ class Budgets:
     """All limits that this adapter's calls count against."""
 
     def __init__(self, order_class: OrderClass) -> None:
-        self.orders = Budget("orders", RATES_ORDERS[order_class], RESERVE_ORDERS)
+        is_retail = order_class is OrderClass.RETAIL
+        main = OrderClass.RETAIL if is_retail else OrderClass.PRO
+        self.orders = Budget("orders", RATES_ORDERS[main], RESERVE_ORDERS)
+        # Of the second order connection. Nothing is kept for exits: they are Pro.
+        self.retail = Budget("retail orders", RATES_ORDERS[OrderClass.RETAIL], 0)
+        self._has_both = order_class is OrderClass.BY_EDGE
         self.reads = Budget("private reads", RATES_READS, RESERVE_READS)
         self.private = Budget("private calls", RATES_PRIVATE, RESERVE_READS + RESERVE_ORDERS)
         self.public = Budget("public calls", RATES_PUBLIC, 0)
         self._is_clear = False  # nothing was counted since an entry was found free; time only adds to what is left
 
     def reports(self, now_mono_ns: int) -> list[BudgetReport]:
-        every = (self.orders, self.reads, self.private, self.public)
+        every = [self.orders, self.reads, self.private, self.public]
+        if self._has_both:
+            every.append(self.retail)
         return [report for budget in every for report in budget.reports(now_mono_ns)]
 
     def order_sent(self, now_mono_ns: int) -> None:

@@ -10,7 +10,7 @@ Source: Paradex protocol reference, sections 5 to 7, 13, 14 and 19.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -31,7 +31,7 @@ from deltawire.venues.contract import (
     VenueSink,
 )
 from deltawire.venues.paradex import busts, errors, rest, rpc, sbe
-from deltawire.venues.paradex.budget import Budgets
+from deltawire.venues.paradex.budget import RETAIL_PAUSE_S, Budgets
 from deltawire.venues.paradex.cancels import Cancels
 from deltawire.venues.paradex.link import DISTURBED, Caller, OrderCarrier, subscribe
 from deltawire.venues.paradex.lives import Life, Lives
@@ -64,6 +64,8 @@ class OrderDesk:
         self._settings, self._tokens, self._road, self._clock, self._log = settings, tokens, road, clock, log
         self._on_refused, self._budgets = on_refused, budgets
         self._link: OrderCarrier | None = None
+        self._retail: OrderCarrier | None = None
+        self._retail_rates_e8: Mapping[str, int] = {}
         self._sink: VenueSink | None = None
         self._lives = Lives()
         self._busted = ""  # the last fill that was taken back
@@ -74,6 +76,10 @@ class OrderDesk:
     def attach(self, link: OrderCarrier, sink: VenueSink) -> None:
         self._link, self._sink = link, sink
         self._cancels.link = link
+
+    def attach_retail(self, link: OrderCarrier, rates_e8: Mapping[str, int]) -> None:
+        """Take the second order connection. rates_e8: by market, what its orders pay."""
+        self._retail, self._retail_rates_e8 = link, rates_e8
 
     @property
     def ready(self) -> bool:
@@ -96,6 +102,12 @@ class OrderDesk:
             return f"fill {self._busted} was taken back by the chain: positions must be reconciled by a restart"
         doubtful = self._lives.in_doubt(symbol)
         return "" if doubtful is None else f"order {doubtful.client_id} is in doubt"
+
+    def retail_block(self) -> str:
+        """Say why no entry should leave over the second connection now."""
+        if self._retail is None or not self._retail.up:
+            return "the retail order socket is down"
+        return self._budgets.retail.entry_block(self._clock.mono_ns())
 
     def submit(self, prepared: PreparedOrder) -> None:
         """Write a prepared order now. Raises ValueError for one that was written before (I3)."""
@@ -147,7 +159,7 @@ class OrderDesk:
 
     def _write_to_socket(self, life: Life) -> str:
         """Return why nothing left, "" when it did."""
-        link = self._link
+        link = self._retail if life.prepared.order_class else self._link
         if link is None or not link.up:
             return "the order link is not ready"
         prepared, requests, life.line = life.prepared, link.sent, link.line
@@ -158,12 +170,15 @@ class OrderDesk:
         stamps = prepared.stamps
         stamps.written_mono_ns = self._clock.mono_ns()
         # Counted on the next turn of the loop: another venue's order may be waiting behind this one.
-        asyncio.get_running_loop().call_soon(self._count_order, stamps.written_mono_ns)
+        asyncio.get_running_loop().call_soon(self._count_order, stamps.written_mono_ns, prepared.order_class)
         stamps.transport, stamps.reused, stamps.connection_requests = "ws", requests > 0, requests
         stamps.connection_age_ns = stamps.written_mono_ns - link.opened_mono_ns
         return ""
 
-    def _count_order(self, written_mono_ns: int) -> None:
+    def _count_order(self, written_mono_ns: int, order_class: str) -> None:
+        if order_class:
+            self._budgets.retail.take(written_mono_ns)
+        # Whether a Retail order counts among the Pro ones too is not stated: it is counted, they are plenty.
         self._budgets.order_sent(written_mono_ns)
         self._budgets.entry_block(written_mono_ns)  # so that the next entry finds the answer ready
 
@@ -206,12 +221,13 @@ class OrderDesk:
             self._log.warning("paradex.closing_with_orders", count=len(self._lives.open), cancel_on_disconnect=True)
             await self._cancels.ask_for_all_open()
             return
-        if self._link is None or not self._link.up:
-            return
-        try:
-            await self._link.call(PROTECT, {"enabled": False})
-        except DISTURBED as e:
-            self._log.info("paradex.cancel_on_disconnect_left_on", reason=str(e))
+        for link in (self._link, self._retail):
+            if link is None or not link.up:
+                continue
+            try:
+                await link.call(PROTECT, {"enabled": False})
+            except DISTURBED as e:
+                self._log.info("paradex.cancel_on_disconnect_left_on", reason=str(e))
 
     # ---- LinkOwner
 
@@ -221,19 +237,9 @@ class OrderDesk:
 
     async def handshake_on(self, link: Caller) -> None:
         """Make one connection fit to carry orders; raise what makes it unfit."""
-        node = await self._authenticate(link)
-        armed = await link.call(PROTECT, {"enabled": True})
-        if armed.get("enabled") is not True:
-            raise DecodeError(f"cancel_on_disconnect was not confirmed: {str(armed)[:80]}")
+        node = await sign_in(link, self._tokens)
         await subscribe(link, CHANNELS)
         self._log.info("paradex.orders_ready", node_id=str(node.get("node_id", ""))[:60])
-
-    async def _authenticate(self, link: Caller) -> dict[str, Any]:
-        try:
-            return await link.call("auth", {"bearer": (await self._tokens.current()).reveal()})
-        except Refused:
-            # The token at hand has died early (a restart of the venue, a clock that jumped): try with a new one.
-            return await link.call("auth", {"bearer": (await self._tokens.renew()).reveal()})
 
     def on_up(self) -> None:
         assert self._sink is not None
@@ -267,7 +273,10 @@ class OrderDesk:
             stamps.venue_sent_unix_ns = answer.sent_unix_ns
         if isinstance(answer, rpc.Failure):
             if answer.code == errors.RATE_LIMITED:
-                self._budgets.order_refused(received_mono_ns)
+                if life.prepared.order_class:
+                    self._budgets.retail.on_refused(received_mono_ns)
+                else:
+                    self._budgets.order_refused(received_mono_ns)
             self._on_refusal(life, errors.order_event(answer.code, answer.message, answer.data))
             return
         try:
@@ -389,7 +398,15 @@ class OrderDesk:
             life.prepared.stamps.filled_mono_ns = received_mono_ns
             instrument = life.prepared.request.instrument
         fee_e8 = self.fee_of(fill, instrument)
+        if life is not None and life.prepared.order_class:
+            self._check_retail_fee(fill, fee_e8, received_mono_ns)
         self._tell(ClientOrderId(fill.client_id), FillSeen(fill.fill_id, fill.price_e8, fill.size_e8, fee_e8))
+
+    def _check_retail_fee(self, fill: Fill, fee_e8: int, received_mono_ns: int) -> None:
+        rate_e8 = self._retail_rates_e8.get(fill.market, 0)
+        if fee_e8 > rate_of_e8(notional_e8(fill.price_e8, fill.size_e8), rate_e8):
+            self._budgets.retail.on_refused(received_mono_ns, RETAIL_PAUSE_S)
+            self._log.warning("paradex.retail_paid_pro_fee", symbol=fill.market, fee_e8=fee_e8, pause_s=RETAIL_PAUSE_S)
 
     def fee_of(self, fill: Fill, instrument: Instrument | None) -> int:
         """Return the fee in the quote currency; one paid in another coin is counted at the taker rate."""
@@ -452,6 +469,19 @@ class OrderDesk:
     def _tell(self, client_id: ClientOrderId, event: OrderEvent) -> None:
         assert self._sink is not None
         self._sink.on_order(client_id, event)
+
+
+async def sign_in(link: Caller, tokens: TokenKeeper) -> dict[str, Any]:
+    """Authenticate an order connection and arm cancel-on-disconnect; return what auth answered."""
+    try:
+        node = await link.call("auth", {"bearer": (await tokens.current()).reveal()})
+    except Refused:
+        # The token at hand has died early (a restart of the venue, a clock that jumped): try with a new one.
+        node = await link.call("auth", {"bearer": (await tokens.renew()).reveal()})
+    armed = await link.call(PROTECT, {"enabled": True})
+    if armed.get("enabled") is not True:
+        raise DecodeError(f"cancel_on_disconnect was not confirmed: {str(armed)[:80]}")
+    return node
 
 
 def _closed(order: Order) -> Closed:

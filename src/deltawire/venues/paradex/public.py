@@ -61,6 +61,7 @@ class ParadexPublic:
         self._lines = None if settings.feed_connections == 1 else Lines(self._feed, settings, clock=clock, log=log)
         self.health = Health(settings, http=self.http, clock=clock, log=log, also=self.venue_unix_ms)
         self._instruments: dict[str, Instrument] = {}
+        self.retail_rates_e8: dict[str, int] = {}  # taker fee of Retail orders by market, where the venue tells it
         self._links: list[Link] = []
 
     async def start(self, sink: VenueSink) -> None:
@@ -76,7 +77,7 @@ class ParadexPublic:
     async def read_rules(self, fee_taker_e8: int | None) -> None:
         """Read the markets. fee_taker_e8: the account's own rate, None where there is no account or it is not told."""
         settings = self._settings
-        self._instruments = await read_instruments(
+        self._instruments, self.retail_rates_e8 = await read_instruments(
             self.http, settings.symbols, settings.order_class, fee_taker_e8, self._log
         )
         await self.health.start()

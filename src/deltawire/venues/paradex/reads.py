@@ -140,13 +140,14 @@ class Reads:
 
 async def read_instruments(
     http: HttpCaller, symbols: tuple[str, ...], order_class: OrderClass, fee_taker_e8: int | None, log: EventLog
-) -> dict[str, Instrument]:
-    """Read the trading rules of the symbols. Raises ValueError for one that cannot be traded here.
+) -> tuple[dict[str, Instrument], dict[str, int]]:
+    """Read the trading rules of the symbols, and the Retail taker fee where told. Raises ValueError for a wrong one.
 
     fee_taker_e8: the account's own taker rate, None where the venue does not tell it.
     """
     markets = {market.symbol: market for market in rest.read_markets(await http.call(rest.markets()))}
-    instruments = {}
+    instruments: dict[str, Instrument] = {}
+    retail_rates_e8: dict[str, int] = {}
     for symbol in symbols:
         market = markets.get(symbol)
         if market is None:
@@ -169,6 +170,8 @@ async def read_instruments(
             position_max_e8=market.position_limit_e8,
             price_band_e8=market.price_band_e8,
         )
+        if market.fee_interactive_taker_e8 is not None:
+            retail_rates_e8[symbol] = market.fee_interactive_taker_e8
         # How many orders may rest is not kept: ours are immediate and never rest.
         log.info(
             "paradex.market",
@@ -179,7 +182,7 @@ async def read_instruments(
             price_band_e8=market.price_band_e8,
             open_orders_max=market.open_orders_max,
         )
-    return instruments
+    return instruments, retail_rates_e8
 
 
 def _fee_taker_e8(market: rest.Market, order_class: OrderClass, account_e8: int | None) -> int | None:

@@ -12,6 +12,7 @@ import asyncio
 import random
 
 from deltawire.core.book import Book
+from deltawire.core.entry_class import SlowClass
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Side
 from deltawire.net.api import HttpClient, HttpPool, Network, PoolSettings
@@ -30,15 +31,15 @@ from deltawire.venues.contract import (
     VenueSink,
 )
 from deltawire.venues.kit import NumberedOrders
-from deltawire.venues.paradex import books, orders, rest, rpc
+from deltawire.venues.paradex import books, orders, rest, retail, rpc
 from deltawire.venues.paradex.calls import OrderCalls
 from deltawire.venues.paradex.http import origin_of
 from deltawire.venues.paradex.link import Link
 from deltawire.venues.paradex.order_lines import OrderLines
-from deltawire.venues.paradex.public import ParadexPublic
+from deltawire.venues.paradex.public import RETAIL_BUMP_MS, ParadexPublic
 from deltawire.venues.paradex.reads import Reads
 from deltawire.venues.paradex.road import RestRoad
-from deltawire.venues.paradex.settings import ParadexSettings
+from deltawire.venues.paradex.settings import OrderClass, ParadexSettings
 from deltawire.venues.paradex.signing import Signer
 from deltawire.venues.paradex.tokens import TokenKeeper
 
@@ -99,6 +100,16 @@ class ParadexVenue(NumberedOrders):
             or self._market.band_block(symbol)
         )
 
+    def slow_class(self, symbol: str) -> SlowClass | None:
+        """Return what Retail is here, with both classes side by side and a market that tells its Retail fee."""
+        rate_e8 = self._market.retail_rates_e8.get(symbol)
+        if self._settings.order_class is not OrderClass.BY_EDGE or rate_e8 is None:
+            return None
+        return SlowClass(retail.NAME, RETAIL_BUMP_MS, rate_e8)
+
+    def slow_block(self, symbol: str) -> str:  # noqa: ARG002 - the budget is one for all markets
+        return "not started" if self._desk is None else self._desk.retail_block()
+
     def market_state(self, symbol: str) -> MarketState | None:
         """Return mark price and funding, with the system's state as the status; None before the venue has told them."""
         return self._market.market_state(symbol)
@@ -120,14 +131,7 @@ class ParadexVenue(NumberedOrders):
         settings = self._settings
         config = rest.read_config(await self._http.call(rest.system_config()))
         self._signer = Signer(settings.private_key, settings.account_address, config.chain_id)
-        self._tokens = TokenKeeper(
-            settings,
-            http=self._http,
-            signer=self._signer,
-            clock=self.clock,
-            log=self._log,
-            backoff=self._market.backoff(),
-        )
+        self._tokens = self._token_keeper(self._signer, interactive=settings.order_class is OrderClass.RETAIL)
         await self._tokens.start()
         self._desk = orders.OrderDesk(
             settings,
@@ -152,9 +156,12 @@ class ParadexVenue(NumberedOrders):
         self._log.info("paradex.rules_read", chain_id=config.chain_id, symbols=list(settings.symbols))
         order_link = self._order_link(self._desk)
         self._desk.attach(order_link, sink)
-        # Side by side: each is a dozen round trips. Both have come to an end before a failure is told, so that whoever
+        opening = [self._market.open(sink), order_link.start()]
+        if settings.order_class is OrderClass.BY_EDGE:
+            opening.append(self._retail_link(self._desk, self._signer).start())
+        # Side by side: each is a dozen round trips. All have come to an end before a failure is told, so that whoever
         # closes finds nothing half open.
-        for outcome in await asyncio.gather(self._market.open(sink), order_link.start(), return_exceptions=True):
+        for outcome in await asyncio.gather(*opening, return_exceptions=True):
             if outcome is not None:
                 raise outcome
         self._started = True
@@ -247,6 +254,24 @@ class ParadexVenue(NumberedOrders):
         if self._tokens is not None:
             await self._tokens.close()
         await self._market.close()
+
+    def _token_keeper(self, signer: Signer, *, interactive: bool) -> TokenKeeper:
+        return TokenKeeper(
+            self._settings,
+            http=self._http,
+            signer=signer,
+            clock=self.clock,
+            log=self._log,
+            backoff=self._market.backoff(),
+            interactive=interactive,
+        )
+
+    def _retail_link(self, desk: orders.OrderDesk, signer: Signer) -> Link:
+        # Its keeper is not started: a token is wanted at each `auth` alone, and fetched then.
+        line = retail.RetailLine(desk, self._token_keeper(signer, interactive=True), log=self._log)
+        line.link = self._market.link(retail.LINK, line)
+        desk.attach_retail(line.link, self._market.retail_rates_e8)
+        return line.link
 
     def _sign_modify(self, order_id: str, market: str, side: Side, size_e8: int, price_e8: int) -> tuple[str, int]:
         assert self._signer is not None

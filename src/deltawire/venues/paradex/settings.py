@@ -7,10 +7,11 @@ from deltawire.core.secret import Secret
 
 
 class OrderClass(Enum):
-    """What the token of a session makes its orders (reference, section 15)."""
+    """What the token of a session makes its orders (reference, section 15), and BY_EDGE: two sessions, one of each."""
 
     PRO = "pro"  # no delay, Pro fees, large order budget
     RETAIL = "retail"  # 300 ms on each order and cancel, no fee, 1000 orders a day; may take RPI orders
+    BY_EDGE = "by_edge"  # Pro, but an entry is Retail where core.entry_class finds that waiting costs less than the fee
 
 
 class BookFeed(StrEnum):

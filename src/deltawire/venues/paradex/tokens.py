@@ -11,7 +11,7 @@ from deltawire.net.backoff import Backoff
 from deltawire.venues.contract import Clock, DecodeError, EventLog, Refused
 from deltawire.venues.paradex import rest
 from deltawire.venues.paradex.http import HttpCaller
-from deltawire.venues.paradex.settings import OrderClass, ParadexSettings
+from deltawire.venues.paradex.settings import ParadexSettings
 from deltawire.venues.paradex.signing import Signer
 
 LIFE_S = 300.0  # of a token
@@ -30,8 +30,10 @@ class TokenKeeper:
         clock: Clock,
         log: EventLog,
         backoff: Backoff,
+        interactive: bool,
     ) -> None:
-        self._settings, self._http, self._signer = settings, http, signer
+        """interactive: its tokens make Retail orders."""
+        self._settings, self._http, self._signer, self._interactive = settings, http, signer, interactive
         self._clock, self._log, self._backoff = clock, log, backoff
         self._token: Secret | None = None
         self._fetched_mono_ns = 0
@@ -70,8 +72,9 @@ class TokenKeeper:
 
     async def _fetch(self) -> Secret:
         now_s = self._clock.unix_ns() // 10**9
-        is_retail = self._settings.order_class is OrderClass.RETAIL
-        request = rest.auth(self._signer, now_s, now_s + self._settings.auth_expiration_s, interactive=is_retail)
+        request = rest.auth(
+            self._signer, now_s, now_s + self._settings.auth_expiration_s, interactive=self._interactive
+        )
         asked_mono_ns = self._clock.mono_ns()
         self._token = rest.read_token(await self._http.call(request))
         self._fetched_mono_ns = asked_mono_ns  # its life began at the venue, at the latest now
