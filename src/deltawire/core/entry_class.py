@@ -88,8 +88,9 @@ class Choice:
             return self.block
         if self.ends_e8 is None:
             return f"fewer than {LIVES_MIN} edges were seen to last so long"
-        share = f"{self.ends_e8 * 100 / E8:.0f}% of such edges end within {self.wait_ns // _MS_NS} ms"
-        return f"{share}: {self.lost_e8 / BPS_E8:.2f} bps lost by waiting, {self.gained_e8 / BPS_E8:.2f} gained"
+        percent = (self.ends_e8 * 100 + E8 // 2) // E8
+        share = f"{percent}% of such edges end within {self.wait_ns // _MS_NS} ms"
+        return f"{share}: {_bps(self.lost_e8)} bps lost by waiting, {_bps(self.gained_e8)} gained"
 
 
 def choose(
@@ -110,3 +111,9 @@ def unwind_e8(rules: PairRules, leg: int, book: Book) -> int:
     """Return what giving back a leg costs: its book's spread, the usual fee, and the slippage allowed."""
     spread_e8 = spread_rate_e8(book.bids[0][0], book.asks[0][0]) if book.two_sided else 0
     return spread_e8 + rules.legs[leg].fee_rate_taker_e8 + rules.slippage_e8
+
+
+def _bps(rate_e8: int) -> str:
+    """Write a rate in bps with two places, cut off."""
+    hundredths = abs(rate_e8) * 100 // BPS_E8
+    return f"{'-' if rate_e8 < 0 else ''}{hundredths // 100}.{hundredths % 100:02d}"

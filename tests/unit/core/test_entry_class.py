@@ -1,5 +1,7 @@
 """Whether an entry waits to pay less: lifetimes of edges, and the choice made from them."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,20 +76,20 @@ def test_what_is_remembered_is_bounded_and_the_newest():
 
 def test_retail_is_chosen_while_the_loss_expected_is_less_than_the_fee_saved():
     # 10 % of edges end: (9 + 6) bps x 0.1 = 1.5 bps are lost; 4.5 bps are saved.
-    fields = {"edge_e8": 9 * BPS_E8, "unwind_e8": 6 * BPS_E8, "gained_e8": 45_000}
-    calm = choose(RETAIL, ends_e8=E8 // 10, **fields)
+    decide = partial(choose, RETAIL, edge_e8=9 * BPS_E8, unwind_e8=6 * BPS_E8, gained_e8=45_000)
+    calm = decide(ends_e8=E8 // 10)
     assert calm.is_slow
     assert calm.lost_e8 == 15_000
     assert calm.why == "10% of such edges end within 500 ms: 1.50 bps lost by waiting, 4.50 gained"
-    hasty = choose(RETAIL, ends_e8=E8 * 3 // 10, **fields)
+    hasty = decide(ends_e8=E8 * 3 // 10)
     assert (hasty.is_slow, hasty.lost_e8) == (False, 45_000)  # as much as is saved: no reason to wait
 
 
 def test_without_knowledge_or_room_the_usual_class_is_chosen_and_the_reason_told():
-    fields = {"edge_e8": 1, "unwind_e8": 1, "gained_e8": 45_000}
-    unknown = choose(RETAIL, ends_e8=None, **fields)
+    decide = partial(choose, RETAIL, edge_e8=1, unwind_e8=1, gained_e8=45_000)
+    unknown = decide(ends_e8=None)
     assert (unknown.is_slow, unknown.why) == (False, f"fewer than {LIVES_MIN} edges were seen to last so long")
-    full = choose(RETAIL, ends_e8=1, block="0 of 3 retail orders left in 1 s, 0 kept for exits", **fields)
+    full = decide(ends_e8=1, block="0 of 3 retail orders left in 1 s, 0 kept for exits")
     assert (full.is_slow, full.why) == (False, "0 of 3 retail orders left in 1 s, 0 kept for exits")
 
 

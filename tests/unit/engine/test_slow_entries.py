@@ -35,8 +35,10 @@ class TwoClasses(FakeVenue):
         assert symbol == PARADEX.symbol
         return self.slow_blocked
 
-    def classes(self) -> list[str]:
-        return [order.order_class for order in self.orders.values()]
+
+def classes(world: World) -> list[str]:
+    """Return the classes of the orders Paradex has got."""
+    return [order.order_class for order in world.paradex.orders.values()]
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ async def test_where_edges_last_an_entry_goes_alone_in_the_slow_class_and_the_ot
     bot = await world.begin(repairs_max=0)
     show_edges(world, LONG_MS)
     world.enter()
-    assert world.paradex.classes() == ["retail"]
+    assert classes(world) == ["retail"]
     assert world.vest.orders == {}
     world.paradex.fill(world.paradex.last.client_id, SIZE_E8 // 2)
     assert (world.vest.last.side, world.vest.last.size_e8) == (Side.SELL, SIZE_E8 // 2)
@@ -83,7 +85,7 @@ async def test_what_ends_a_slow_trade_never_waits(world: World):
         venue.fill(venue.last.client_id)
     world.spread(0)
     assert world.paradex.last.purpose is Purpose.EXIT
-    assert world.paradex.classes() == ["retail", ""]
+    assert classes(world) == ["retail", ""]
     for venue in (world.paradex, world.vest):
         venue.fill(venue.last.client_id)
     assert await bot.stop("test")
@@ -100,7 +102,7 @@ async def test_a_slow_leg_that_finds_no_partner_is_given_back_in_the_usual_class
     world.paradex.fill(world.paradex.last.client_id)
     assert world.vest.orders == {}
     assert world.paradex.last.purpose is Purpose.UNWIND
-    assert world.paradex.classes() == ["retail", ""]
+    assert classes(world) == ["retail", ""]
 
 
 async def test_a_slow_order_that_does_not_fill_leaves_nothing(world: World):
@@ -116,7 +118,7 @@ async def test_where_edges_are_short_both_legs_leave_at_once_in_the_usual_class(
     await world.begin()
     show_edges(world, SHORT_MS)
     world.enter()
-    assert world.paradex.classes() == [""]
+    assert classes(world) == [""]
     assert len(world.vest.orders) == 1
     world.bot.recorder.flush()
     [opened] = world.of(TradeOpened)
@@ -128,7 +130,7 @@ async def test_before_enough_edges_were_seen_the_usual_class_is_used(world: Worl
     await world.begin()
     show_edges(world, LONG_MS, count=LIVES_MIN - 1)
     world.enter()
-    assert world.paradex.classes() == [""]
+    assert classes(world) == [""]
     world.bot.recorder.flush()
     assert "fewer than" in world.of(TradeOpened)[0].class_reason
 
@@ -139,7 +141,7 @@ async def test_without_room_in_its_budget_the_usual_class_is_used_and_the_reason
     assert isinstance(world.paradex, TwoClasses)
     world.paradex.slow_blocked = "0 of 3 retail orders left in 1 s, 0 kept for exits"
     world.enter()
-    assert world.paradex.classes() == [""]
+    assert classes(world) == [""]
     world.bot.recorder.flush()
     assert world.of(TradeOpened)[0].class_reason == world.paradex.slow_blocked
 
@@ -151,7 +153,7 @@ async def test_an_edge_that_only_the_slow_fee_leaves_is_taken_in_that_class_or_n
     world.spread(0)
     show_edges(world, LONG_MS, ONLY_RETAIL_BPS, count=LIVES_MIN)
     world.spread(ONLY_RETAIL_BPS)
-    assert world.paradex.classes() == ["retail"]
+    assert classes(world) == ["retail"]
 
 
 async def test_frames_of_an_invalid_book_end_no_edge(world: World):
@@ -167,7 +169,7 @@ async def test_frames_of_an_invalid_book_end_no_edge(world: World):
     world.paradex.blocked = ""
     world.clock.now_ns += 30 * MS
     world.enter()
-    assert world.paradex.classes() == ["retail"]
+    assert classes(world) == ["retail"]
 
 
 async def test_an_order_signed_ahead_takes_the_class_when_it_is_sent(world: World):
@@ -178,7 +180,7 @@ async def test_an_order_signed_ahead_takes_the_class_when_it_is_sent(world: Worl
     await world.until(lambda: ladders.entries[0] is not None)
     world.enter()
     assert world.paradex.orders[world.paradex.last.client_id].stamps.presigned
-    assert world.paradex.classes() == ["retail"]
+    assert classes(world) == ["retail"]
     assert {order.order_class for order in world.paradex.presigned} == {"", "retail"}, "the others were not touched"
 
 
