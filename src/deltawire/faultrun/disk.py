@@ -59,13 +59,16 @@ class FaultyJournal(JournalLog):
         self._full_fds, self._fd, self._lock_fd = [], -1, -1
 
     def lose_unsynced(self, keep_e8: int) -> bytes:
-        """Take back what no flush has made safe, but for a first part of it (1e-8); returns what is lost. When dead."""
+        """Take back what no flush has made safe, but for a first part of it (1e-8). When dead.
+
+        Returns the lines that are lost, the torn one whole: what is left of it says nothing.
+        """
         with self._path.open("r+b") as file:
             file.seek(self._durable)
             tail = file.read()
             kept = len(tail) * keep_e8 // E8
             file.truncate(self._durable + kept)
-        return tail[kept:]
+        return tail[tail.rfind(b"\n", 0, kept) + 1 :]
 
     async def sync(self) -> None:
         written = self._offset

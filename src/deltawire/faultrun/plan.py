@@ -18,7 +18,8 @@ STRIKES_MAX = 8
 SIEGE_ONE_IN, SIEGE_UNTIL_NS = 40, 60 * S_NS
 # Rare rows of the transition tables need several faults that fit together: such days are drawn as a theme.
 THEME_SHARE = 0.5
-LONG_HELD = ("hands", "again")  # what happens to a trade there takes longer than the usual hold
+LONG_HELD = ("hands", "again", "stuck")  # what happens to a trade there takes longer than the usual hold
+FEW_OTHERS = ("hands", "stuck")  # what is waited for there needs some seconds in which little else happens
 # Of Paradex's release on weekdays at 04:30 UTC, 1,800 s after the usual start: some seeds come near it.
 RELEASE_ONE_IN, RELEASE_S = 40, 1_800
 BURST_SHARE, BURST_NS = 0.4, S_NS // 2
@@ -72,6 +73,8 @@ def draw(seed: int) -> Plan:
     slow = rng.random() < 0.2
     siege = rng.randrange(SIEGE_ONE_IN) == 0
     theme = rng.choice(list(THEMES)) if rng.random() < THEME_SHARE else ""
+    if siege and not theme:
+        theme = "stuck"
     near_release = rng.randrange(RELEASE_ONE_IN) == 0
     return Plan(
         seed=seed,
@@ -110,29 +113,26 @@ def draw(seed: int) -> Plan:
             rng.randrange(100, 500 if theme == "again" else 3_000) * MS for _ in range(STRIKES_MAX + 1)
         ),
         tells_new=rng.random() < (0.3 if theme in {"liars", "orders"} else 0.7),
-        watch_every_ms=500 if theme == "hands" else rng.choice((500, 2_000, 5_000)),
+        watch_every_ms=500 if theme in FEW_OTHERS else rng.choice((500, 2_000, 5_000)),
         starts_late_s=RELEASE_S - rng.randrange(1, 90) if near_release else 0,
         theme=theme,
     )
 
 
-def _downtimes(rng: random.Random, ms_max: int) -> tuple[int, ...]:
-    return tuple(rng.randrange(100, ms_max) * MS for _ in range(STRIKES_MAX + 1))
-
-
 def _strikes(rng: random.Random, *, siege: bool, theme: str) -> tuple[Strike, ...]:
     if not siege and not theme and rng.randrange(CLEAN_ONE_IN) == 0:
         return ()
-    found = [_strike(rng, moment(rng)) for _ in range(rng.randint(1, STRIKES_MAX))]
-    if rng.random() < BURST_SHARE:
+    few = theme in FEW_OTHERS and rng.random() < 0.6
+    found = [_strike(rng, moment(rng)) for _ in range(rng.randint(0, 2) if few else rng.randint(1, STRIKES_MAX))]
+    if not few and rng.random() < BURST_SHARE:
         # Several at about one moment: what each alone does not break, they may together.
         at_ns = moment(rng)
         found.extend(_strike(rng, at_ns + rng.randrange(BURST_NS)) for _ in range(rng.randint(2, 4)))
     if theme:
         found.extend(themed(rng, theme))
-    if rng.random() < CRASH_SHARE:
+    if not few and rng.random() < CRASH_SHARE:
         found.extend(themed(rng, "crashes"))
-    if siege:
+    if siege and theme != "stuck":
         kind = rng.choice(("vest.halt", "vest.reject_order", "paradex.reject_order", "paradex.rate_limit"))
         found.append(Strike(moment(rng) // 2, kind, {"ms": 10**6} if kind == "vest.halt" else {"count": 10**4}))
     in_time = [strike for strike in found if strike.at_ns < FAULTS_UNTIL_NS]

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from deltawire.core.money import E8
 from deltawire.faultrun.kinds import (
@@ -23,7 +24,7 @@ from deltawire.sim.basis import MS
 
 def themed(rng: random.Random, theme: str) -> Iterator[Strike]:
     """Draw the strikes of a theme."""
-    return THEMES[theme](rng)
+    return (THEMES | SIEGES)[theme](rng)
 
 
 def _late(rng: random.Random) -> Iterator[Strike]:
@@ -150,6 +151,11 @@ def _lies(rng: random.Random) -> Iterator[Strike]:
 
 def _hands(rng: random.Random) -> Iterator[Strike]:
     """Yield what others do to the positions: a person, a guardian, the chain that takes a fill back."""
+    if rng.random() < 0.4:
+        # A person closes all that is on while nothing else goes on.
+        for since_ns in (2 * S_NS, 9 * S_NS):
+            yield Strike(since_ns + rng.randrange(2_500) * MS, "hand.close")
+        return
     for _ in range(rng.randint(1, 3)):
         at_ns = moment(rng)
         if rng.random() < 0.5:
@@ -158,6 +164,24 @@ def _hands(rng: random.Random) -> Iterator[Strike]:
             yield Strike(at_ns, kind, KINDS[kind](rng))
             at_ns += rng.randrange(50, 1_500) * MS
         yield Strike(at_ns, rng.choice(("hand.close", "hand.close", "paradex.bust", "paradex.close_position")))
+
+
+def _stuck(rng: random.Random) -> Iterator[Strike]:
+    """A venue fills a leg and then takes nothing for a minute: the bot's attempts are used up while the leg is on."""
+    venue, other = rng.sample(VENUES, 2)
+    if rng.random() < 0.6:
+        # The other leg is refused, and that is told late: what is given back meanwhile is refused as well.
+        yield Strike(S_NS // 2, f"{other}.reject_order", _refusal(other) | {"count": 10**4})
+        port = "ws" if other == "paradex" else "rest"
+        slow = {"venue": other, "port": port, "way": "down", "delay_ms": rng.randrange(600, 1_000), "ms": 14_000}
+        yield Strike(S_NS, "net.slow", slow)
+        yield Strike(rng.randrange(2_000, 10_000) * MS, f"{venue}.reject_order", _refusal(venue) | {"count": 10**4})
+    else:
+        yield Strike(rng.randrange(2_000, 5_000) * MS, f"{venue}.reject_order", _refusal(venue) | {"count": 10**4})
+
+
+def _refusal(venue: str) -> dict[str, Any]:
+    return {"code": "VALIDATION_ERROR"} if venue == "paradex" else {"code": "3001", "where": "answer"}
 
 
 THEMES: dict[str, Callable[[random.Random], Iterator[Strike]]] = {
@@ -172,3 +196,5 @@ THEMES: dict[str, Callable[[random.Random], Iterator[Strike]]] = {
     "power": _power,
     "overtaken": _overtaken,
 }
+# Not drawn like the others: a siege has no other theme.
+SIEGES: dict[str, Callable[[random.Random], Iterator[Strike]]] = {"stuck": _stuck}

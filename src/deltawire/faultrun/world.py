@@ -59,6 +59,8 @@ STOPPED_WITHIN_NS = 60 * S_NS
 NAMED_WITHIN_NS = 30 * S_NS
 TOLD_WITHIN_NS = 10 * S_NS  # what a venue denied comes out: more than its latest events and longest denial
 SHOWN_WITHIN_NS = 2 * S_NS  # Vest shows a change of its account late
+# A person who is called is slower than the bot's next reading of fills, which may find the very order and close it.
+PERSON_AFTER_NS = 4 * S_NS
 MONITOR_NS = 20 * MS_NS
 UNWIND_STEPS_MAX = 20  # nested clean-ups that each wait for something
 _RAM = Path("/dev/shm")  # noqa: S108  a journal of a virtual run need not wear a disk out
@@ -353,6 +355,10 @@ class World:
     async def _answer_call(self, bot: Bot) -> None:
         """Play the person whom the bot calls for a position that no trade of its own explains: close it by hand."""
         held = self.judge.held
+        if not any(held()):
+            return
+        await asyncio.sleep(PERSON_AFTER_NS / S_NS)
+        await self._until(lambda: all(map(_is_at_rest, bot.traders)), RESOLVED_WITHIN_NS)
         if not any(held()) or not all(trader.is_idle for trader in bot.traders):
             return
         self._close_by_hand()
