@@ -11,9 +11,11 @@ from deltawire.core.events import FilledTotal, Sent
 from deltawire.core.money import E8
 from deltawire.core.types import ClientOrderId
 from deltawire.engine.recovery import read_back
+from deltawire.faultrun.disk import Disk, FaultyJournal
 from deltawire.faultrun.http import MemoryConnection, MemoryPool
+from deltawire.faultrun.loop import VirtualLoop
 from deltawire.faultrun.world import Outcome
-from deltawire.journal.records import OrderIntended, TradeClosed, observed
+from deltawire.journal.records import Halted, OrderIntended, TradeClosed, observed
 from deltawire.net.api import HttpFailure, PoolSettings
 
 
@@ -194,3 +196,15 @@ def test_a_refusal_of_an_order_that_was_found_partly_filled_changes_nothing():
     )
     assert outcome.coverage["order cancelled Rejected"] == 1
     assert outcome.broken == []
+
+
+def test_a_line_torn_by_the_power_counts_as_lost_whole(tmp_path):
+    """The judge took an order whose line was cut off in the middle for one that the bot had never written down."""
+    loop = VirtualLoop()
+    journal = FaultyJournal(tmp_path, Disk(loop))
+    for number in range(3):
+        journal.append(Halted(reason=f"reason {number}", unix_ns=number))
+    journal.die()
+    written = next(tmp_path.glob("*.wal")).read_bytes().splitlines(keepends=True)[-3:]
+    assert journal.lose_unsynced(E8 // 2) == b"".join(written[1:])
+    loop.close()

@@ -460,8 +460,16 @@ class World:
             run.life.alive = False
             for network in run.networks.values():
                 network.die(lose=True)
-        for task in asyncio.all_tasks(self.loop):
-            _unwind(task)
+        # Clean-ups that start something find this loop: asyncio would else make them a real one, which nobody closes.
+        asyncio._set_running_loop(self.loop)
+        try:
+            known: set[asyncio.Task[Any]] = set()
+            while new := asyncio.all_tasks(self.loop) - known:
+                known |= new
+                for task in new:
+                    _unwind(task)
+        finally:
+            asyncio._set_running_loop(None)
         self.loop.close()
 
 
