@@ -165,6 +165,35 @@ async def test_a_wrong_key_is_refused_and_everything_is_closed(venues: Simulated
             pass
 
 
+@pytest.mark.usefixtures("state_home")
+async def test_amounts_off_the_steps_and_sessions_that_share_nothing(venues: SimulatedVenues):
+    ids = set()
+    for _ in range(2):
+        async with connect(venues.paradex(account=8), ca_file=venues.ca_file) as account:
+            book = await account.until_open("BTC-USD-PERP")
+            best_e8 = book.asks[0][0]
+            for size_e8, cap_e8 in ((0, best_e8), (-SIZE_E8, best_e8), (SIZE_E8 + 1, best_e8), (SIZE_E8, best_e8 + 1)):
+                with pytest.raises(ValueError, match="positive multiple"):
+                    account.submit("BTC-USD-PERP", Side.BUY, size_e8, cap_e8)
+            ids.add(account.submit("BTC-USD-PERP", Side.BUY, SIZE_E8, best_e8))
+    assert len(ids) == 2, "an id is used once, by however many sessions in one second"
+
+
+@pytest.mark.usefixtures("state_home")
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (ParadexSettings("https://127.0.0.1:1/v1", "wss://127.0.0.1:1/v1", "", Secret("0x1"), ("A-B",)), "use watch"),
+        (VestSettings("https://127.0.0.1:1/v2", "wss://127.0.0.1:1/x", "0x" + "1" * 40, Secret(""), ("A-B",)), "key"),
+    ],
+    ids=["no address", "no key"],
+)
+async def test_settings_that_cannot_be_are_told_before_anything_is_opened(settings, told: str):
+    with pytest.raises(ValueError, match=told):
+        async with connect(settings):
+            pass
+
+
 async def test_a_book_that_does_not_come_is_a_timeout_not_a_wait_for_ever(venues: SimulatedVenues):
     settings = ParadexSettings(
         venues.ready.paradex.rest_url, venues.ready.paradex.ws_url, "", Secret(""), ("BTC-USD-PERP",)

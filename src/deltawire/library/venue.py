@@ -5,8 +5,8 @@ doubt is read from the venue until it is known, and never sent again. Amounts ar
 """
 
 import asyncio
-import os
 import random
+import re
 import secrets as entropy
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,11 +15,11 @@ from pathlib import Path
 
 from deltawire.core.book import Book
 from deltawire.core.events import InDoubt, OrderEvent
+from deltawire.core.money import format_e8
 from deltawire.core.order import UNKNOWN, IllegalTransition, Order, apply
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Purpose, Side, TradeId
 from deltawire.engine.clock import SystemClock
-from deltawire.engine.ids import run_id
 from deltawire.engine.resolver import Doubtful, Resolver
 from deltawire.journal.accounts import AccountLocks, state_folder
 from deltawire.net.sockets import SocketNetwork
@@ -44,6 +44,7 @@ from deltawire.venues.vest.settings import VestSettings
 
 Settings = ParadexSettings | VestSettings
 
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{1,64}")
 ORDERS_KEPT = 10_000  # the oldest that are over are forgotten beyond this
 POLL_S = 0.02
 WAIT_S = 30.0  # the longest receive window, the venue's own lag and a slow answer fit into it
@@ -91,7 +92,8 @@ class Account(Market):
         self._venue, self._clock = venue, clock
         self._orders: dict[ClientOrderId, Order] = {}
         self._prepared: dict[ClientOrderId, PreparedOrder] = {}
-        self._trade = TradeId(f"{run_id(clock.unix_ns(), os.getpid())}-0-1")
+        # Drawn, so that no two sessions share an id (I3); and not in a bot's form, so that none takes them for its own.
+        self._trade = TradeId(f"lib-{entropy.token_hex(8)}")
         self._numbers = count(1)
         sink.on_news = self._on_news
         self._resolver = Resolver(clock=clock, log=log, on_news=self._on_news, is_settled=self._is_settled)
@@ -111,16 +113,18 @@ class Account(Market):
         """Sign and write an order now; return its id. `finished` waits for its end.
 
         The size and the cap must lie on the venue's steps (`instrument`). reduce_only: it closes; such an order is
-        not held up by what only speaks against opening. Raises NotNow, and ValueError for amounts it cannot carry.
+        not held up by what only speaks against opening. Raises NotNow, ValueError for an amount off the steps, and
+        KeyError for a market that is not in the settings.
         """
+        instrument = self.instrument(symbol)
+        _check(instrument, size_e8, cap_price_e8)
         purpose = Purpose.EXIT if reduce_only else Purpose.ENTRY
         why = "" if self._venue.ready else "the connection is not ready"
         if purpose is Purpose.ENTRY:
             why = why or self._venue.entry_block(symbol)
         if why:
             raise NotNow(f"{self.name} {symbol}: {why}")
-        client_id = ClientOrderId(f"{self._trade}-a{next(self._numbers)}")
-        instrument = self.instrument(symbol)
+        client_id = ClientOrderId(f"{self._trade}-{next(self._numbers)}")
         request = OrderRequest(
             client_id, self._trade, purpose, instrument, side, size_e8, cap_price_e8, reduce_only=reduce_only
         )
@@ -224,11 +228,13 @@ async def connect(
     """
     clock, sink, quiet = SystemClock(), _Ear(), log or _Quiet()
     if isinstance(settings, ParadexSettings):
-        held = {"paradex": settings.account_address}
+        name, address = "paradex", settings.account_address
     else:
-        held = {"vest": settings.primary_address}
-    with AccountLocks(held, state_folder()):
-        venue = _with_account(settings, ca_file, clock, quiet)
+        name, address = "vest", settings.primary_address
+    if not _ADDRESS.fullmatch(address):
+        raise ValueError(f"{name}: the account's address is not 0x and hex digits; without an account, use watch")
+    with AccountLocks({name: address}, state_folder()):
+        venue = await _with_account(settings, ca_file, clock, quiet)
         account = Account(venue, sink, clock, quiet)
         try:
             await venue.start(sink)
@@ -254,13 +260,27 @@ def _public(settings: Settings, ca_file: Path | str | None, clock: SystemClock, 
     return VestPublic(settings, reads, network=network, clock=clock, log=log, rng=rng)
 
 
-def _with_account(settings: Settings, ca_file: Path | str | None, clock: SystemClock, log: EventLog) -> Venue:
+async def _with_account(settings: Settings, ca_file: Path | str | None, clock: SystemClock, log: EventLog) -> Venue:
     network, rng = _network(ca_file, clock)
-    if isinstance(settings, ParadexSettings):
-        http = network.rest(origin_of(settings.rest_url))
-        return ParadexVenue(settings, network=network, http=http, clock=clock, log=log, rng=rng)
-    client = network.rest(split_rest_url(settings.rest_url)[0])
-    return VestVenue(settings, network=network, client=client, clock=clock, log=log, rng=rng)
+    is_paradex = isinstance(settings, ParadexSettings)
+    http = network.rest(origin_of(settings.rest_url) if is_paradex else split_rest_url(settings.rest_url)[0])
+    try:
+        if isinstance(settings, ParadexSettings):
+            return ParadexVenue(settings, network=network, http=http, clock=clock, log=log, rng=rng)
+        return VestVenue(settings, network=network, client=http, clock=clock, log=log, rng=rng)
+    except ValueError:  # a key that is none, or not the address's
+        await http.close()
+        raise
+
+
+def _check(instrument: Instrument, size_e8: int, cap_price_e8: int) -> None:
+    for what, value_e8, step_e8 in (
+        ("size", size_e8, instrument.size_step_e8),
+        ("cap", cap_price_e8, instrument.price_tick_e8),
+    ):
+        if value_e8 <= 0 or value_e8 % step_e8:
+            steps = f"a positive multiple of {format_e8(step_e8)}"
+            raise ValueError(f"{instrument.symbol}: {what} {format_e8(value_e8)} is not {steps}; see Instrument.cap")
 
 
 class _Ear:
