@@ -18,8 +18,10 @@ STRIKES_MAX = 8
 SIEGE_ONE_IN, SIEGE_UNTIL_NS = 40, 60 * S_NS
 # Rare rows of the transition tables need several faults that fit together: such days are drawn as a theme.
 THEME_SHARE = 0.5
+THEMES_DRAWN = (*THEMES, "goodbye", "liars")  # those with the rarest rows are drawn twice as often
 LONG_HELD = ("hands", "again", "stuck")  # what happens to a trade there takes longer than the usual hold
-FEW_OTHERS = ("hands", "stuck")  # what is waited for there needs some seconds in which little else happens
+WATCHED = ("hands", "stuck")  # where the accounts are to be looked at often
+FEW_OTHERS = (*WATCHED, "goodbye", "liars")  # what is waited for there needs seconds in which little else happens
 # Of Paradex's release on weekdays at 04:30 UTC, 1,800 s after the usual start: some seeds come near it.
 RELEASE_ONE_IN, RELEASE_S = 40, 1_800
 BURST_SHARE, BURST_NS = 0.4, S_NS // 2
@@ -72,7 +74,7 @@ def draw(seed: int) -> Plan:
     rng = random.Random(f"deltawire faults {seed}")  # noqa: S311  chance, not secrets
     slow = rng.random() < 0.2
     siege = rng.randrange(SIEGE_ONE_IN) == 0
-    theme = rng.choice(list(THEMES)) if rng.random() < THEME_SHARE else ""
+    theme = rng.choice(THEMES_DRAWN) if rng.random() < THEME_SHARE else ""
     if siege and not theme:
         theme = "stuck"
     near_release = rng.randrange(RELEASE_ONE_IN) == 0
@@ -113,7 +115,7 @@ def draw(seed: int) -> Plan:
             rng.randrange(100, 500 if theme == "again" else 3_000) * MS for _ in range(STRIKES_MAX + 1)
         ),
         tells_new=rng.random() < (0.3 if theme in {"liars", "orders"} else 0.7),
-        watch_every_ms=500 if theme in FEW_OTHERS else rng.choice((500, 2_000, 5_000)),
+        watch_every_ms=500 if theme in WATCHED else rng.choice((500, 2_000, 5_000)),
         starts_late_s=RELEASE_S - rng.randrange(1, 90) if near_release else 0,
         theme=theme,
     )

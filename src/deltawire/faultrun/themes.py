@@ -117,6 +117,9 @@ def _power(rng: random.Random) -> Iterator[Strike]:
 
 def _lies(rng: random.Random) -> Iterator[Strike]:
     """Yield venues that contradict themselves: refused and yet filled, filled and yet not to be found."""
+    if rng.random() < 0.25:
+        yield from _denied(rng)
+        return
     for venue in VENUES:
         hides = rng.random() < 0.5
         first = {"count": rng.randint(2, 8)}
@@ -147,6 +150,15 @@ def _lies(rng: random.Random) -> Iterator[Strike]:
             yield Strike(at_ns, f"{venue}.partial_fill", part(rng) | first)
         if rng.random() < 0.2:
             yield Strike(at_ns, f"{venue}.lose_events", dict(first))
+
+
+def _denied(rng: random.Random) -> Iterator[Strike]:
+    """Paradex's answer comes between two look-ups that both say there is no such order, and its fills come last."""
+    at_ns = rng.randrange(6_000) * MS
+    orders = {"count": rng.randint(2, 6)}
+    yield Strike(at_ns, "paradex.hide_order", {"ms": rng.randrange(6_000, 9_000)} | orders)
+    yield Strike(at_ns, "paradex.delay_reply", {"ms": rng.randrange(1_500, 3_500)} | orders)
+    yield Strike(at_ns, "paradex.late_fill", {"ms": rng.randrange(4_000, 6_500)} | orders)
 
 
 def _hands(rng: random.Random) -> Iterator[Strike]:
