@@ -16,7 +16,7 @@ def test_no_invariant_breaks_in_the_fixed_seeds(seed):
 
 
 def test_one_seed_is_one_run_byte_for_byte():
-    # With a crash, power loss, restarts and a full disk in it.
+    # With a crash, a restart, a hand at the venues and a full disk in it.
     first, second = run_seed(1_008, keep_log=True), run_seed(1_008, keep_log=True)
     assert first.lines == second.lines
     assert first.digest == second.digest

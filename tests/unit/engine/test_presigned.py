@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 from tests.unit.engine.test_bot import MS, World
@@ -174,6 +175,29 @@ async def test_a_journal_that_breaks_after_the_signing_lets_no_entry_leave(world
     world.enter()
     assert world.paradex.orders == {}
     assert world.bot.traders[0].last_refusal == "journal"
+
+
+async def test_an_order_of_a_ladder_passes_the_gate_like_any_other(world: World):
+    await world.begin()
+    await signed(world)
+    world.bot.gate.limits = replace(world.bot.gate.limits, orders_per_minute_max=1)
+    world.enter()
+    assert world.paradex.orders == world.vest.orders == {}
+
+
+async def test_a_ladder_signed_while_its_trade_began_is_thrown_away(world: World):
+    """Its trade's id is in use by then: another entry with it would be taken for the same trade."""
+    await world.begin()
+    await signed(world)
+    trader, presigner = world.bot.traders[0], world.bot.presigner
+    await world.until(lambda: presigner._busy is None)
+    world.clock.now_ns += WINDOW_MS * MS * RENEW_PERCENT // 100
+    presigner.on_tick()
+    assert presigner._busy is not None
+    world.enter()
+    assert world.paradex.orders[world.paradex.last.client_id].stamps.presigned
+    await world.until(lambda: presigner._busy is None)
+    assert trader.ladders.entries[0] is None
 
 
 async def test_far_from_its_threshold_nothing_is_signed(world: World):
