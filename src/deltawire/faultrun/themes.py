@@ -117,8 +117,8 @@ def _power(rng: random.Random) -> Iterator[Strike]:
 
 def _lies(rng: random.Random) -> Iterator[Strike]:
     """Yield venues that contradict themselves: refused and yet filled, filled and yet not to be found."""
-    if rng.random() < 0.25:
-        yield from _denied(rng)
+    if rng.random() < 0.4:
+        yield from rng.choice((_denied, _refused_late))(rng)
         return
     for venue in VENUES:
         hides = rng.random() < 0.5
@@ -159,6 +159,18 @@ def _denied(rng: random.Random) -> Iterator[Strike]:
     yield Strike(at_ns, "paradex.hide_order", {"ms": rng.randrange(6_000, 9_000)} | orders)
     yield Strike(at_ns, "paradex.delay_reply", {"ms": rng.randrange(1_500, 3_500)} | orders)
     yield Strike(at_ns, "paradex.late_fill", {"ms": rng.randrange(4_000, 6_500)} | orders)
+
+
+def _refused_late(rng: random.Random) -> Iterator[Strike]:
+    """Paradex executes orders and refuses them, and says so when a look-up has long found what filled."""
+    at_ns = rng.randrange(3_000) * MS
+    orders = {"count": rng.randint(1, 4)}
+    yield Strike(at_ns, "paradex.false_reject", {"code": "VALIDATION_ERROR"} | orders)
+    yield Strike(at_ns, "paradex.lose_events", dict(orders))
+    if rng.random() < 0.5:
+        yield Strike(at_ns, "paradex.partial_fill", {"fraction_e8": rng.choice((E8 // 3, E8 // 2))} | orders)
+    slow = {"venue": "paradex", "port": "ws", "way": "down", "delay_ms": rng.randrange(1_700, 2_500), "ms": 8_000}
+    yield Strike(at_ns + S_NS // 2, "net.slow", slow)
 
 
 def _hands(rng: random.Random) -> Iterator[Strike]:
