@@ -24,7 +24,7 @@ from deltawire.engine.bot import Bot
 from deltawire.engine.trader import PairTrader
 from deltawire.faultrun.disk import Crash, Disk
 from deltawire.faultrun.hosts import ParadexHost, VestHost
-from deltawire.faultrun.judge import Broken, Judge, VenueBooks
+from deltawire.faultrun.judge import LOT_E8, Broken, Judge, VenueBooks
 from deltawire.faultrun.kinds import PORTS, S_NS, VENUES, Strike
 from deltawire.faultrun.loop import START_NS, Deadlock, Livelock, VirtualClock, VirtualLoop
 from deltawire.faultrun.plan import Plan, draw
@@ -353,13 +353,19 @@ class World:
         return await self._until(running, UP_WITHIN_NS)
 
     async def _answer_call(self, bot: Bot) -> None:
-        """Play the person whom the bot calls for a position that no trade of its own explains: close it by hand."""
+        """Play the person whom the bot calls: close by hand what no trade explains, or no order is small enough for.
+
+        Fills in halves can leave less than a venue's minimum order value. The bot then tries until its bound, is stuck,
+        gives alarm and waits; the venue's own page closes such a rest.
+        """
         held = self.judge.held
         if not any(held()):
             return
         await asyncio.sleep(PERSON_AFTER_NS / S_NS)
         await self._until(lambda: all(map(_is_at_rest, bot.traders)), RESOLVED_WITHIN_NS)
-        if not any(held()) or not all(trader.is_idle for trader in bot.traders):
+        trades = [trade for trader in bot.traders for trade in trader.dealer.open]
+        tiny = all(trade.phase is STUCK for trade in trades) and max(map(abs, held())) < LOT_E8
+        if not any(held()) or not (tiny or all(trader.is_idle for trader in bot.traders)):
             return
         self._close_by_hand()
         await asyncio.sleep(SHOWN_WITHIN_NS / S_NS)
