@@ -38,7 +38,7 @@ TITLES = {  # in the page's order; others follow by name
 }
 _IDLE, _SDK = "deltawire/floor paradex idle", "deltawire/paradex-py idle p50"
 _OWN = "own frame to both written idle"
-_LEGS = "deltawire both legs/round trip and venue time p50"
+_LEGS = "both legs/round trip and venue time p50"
 _START = "process start to ready, 10 pairs, 0 ms"
 
 
@@ -58,7 +58,7 @@ def signed_ahead(reports: Reports) -> float:
 
 
 def frames_a_second(reports: Reports) -> float:
-    return float(reports["throughput"]["settings"]["frames_per_s_p50"]["bbo_evaluated"])
+    return 1e9 / float(reports["throughput"]["results"]["bbo_evaluated"]["p50"])  # nanoseconds a frame
 
 
 def memory_mb(reports: Reports) -> float:
