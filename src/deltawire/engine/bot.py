@@ -235,6 +235,7 @@ class Bot:
         self._stop_watching()
         self._stall.cancel()
         await self.flatten(reason)
+        await self._let_lists_catch_up()
         flat, agree = await self.agreement.confirm_end(idle=all(trader.is_idle for trader in self.traders))
         agree = await self.reconciler.finish() and agree
         if self._tick is not None:
@@ -261,6 +262,13 @@ class Bot:
             self._log.error("bot.unclean_end", flat=flat, agree=agree, journal_kept=kept, remedy=_UNCLEAN_REMEDY)
         self.state = "stopped"
         return flat and agree and kept
+
+    async def _let_lists_catch_up(self) -> None:
+        """Wait until the venues' lists show the last fill: before that they could agree on a picture that is gone."""
+        lag_ms = max((venue.capabilities.look_up_lag_ms for venue in self.venues.values()), default=0)
+        shown_ns = self._orders.filled_mono_ns + lag_ms * 1_000_000
+        if self._orders.filled_mono_ns:
+            await self._until(lambda: self.clock.mono_ns() >= shown_ns, lag_ms / 1e3)
 
     @property
     def has_inherited(self) -> bool:

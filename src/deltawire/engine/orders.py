@@ -22,6 +22,7 @@ class Orders:
     def __init__(self, *, recorder: Recorder, timing: Timing, clock: Clock, log: EventLog) -> None:
         self._recorder, self._timing, self._clock, self._log = recorder, timing, clock, log
         self.registry = Registry()
+        self.filled_mono_ns = 0  # when the last fill of any order was told
         self.tally = Tally()
         self.resolver = Resolver(clock=clock, log=log, on_news=self.on_news, is_settled=self._is_settled)
 
@@ -32,7 +33,7 @@ class Orders:
             self._log.warning("order.not_of_this_run", client_id=client_id, news=type(event).__name__)
             return
         if isinstance(event, FillSeen | FilledTotal):
-            order.stamps.filled_mono_ns = self._clock.mono_ns()
+            self.filled_mono_ns = order.stamps.filled_mono_ns = self._clock.mono_ns()
         # Before the trader acts on it: the journal then tells cause before effect.
         now_unix_ns = self._clock.unix_ns()
         self._recorder.later(observed(client_id, event, now_unix_ns))

@@ -479,6 +479,21 @@ async def test_a_dead_bots_two_open_trades_are_both_brought_home(world: World):
     assert [closed.outcome for closed in world.of(TradeClosed)] == ["unwound", "closed"]
 
 
+async def test_the_end_is_confirmed_only_once_the_venues_lists_show_the_last_fill(world: World):
+    """Fault seed 4991: a list that lagged agreed with a count that was wrong, and the bot called itself flat."""
+    bot = await world.begin()
+    world.vest.capabilities = replace(world.vest.capabilities, look_up_lag_ms=2_000)
+    for bps in (30, 0):
+        world.spread(bps)
+        world.paradex.fill(world.paradex.last.client_id)
+        world.vest.fill(world.vest.last.client_id)
+    told_ns = world.clock.now_ns
+    stopping = asyncio.ensure_future(bot.stop("test"))
+    await world.until(stopping.done)
+    assert await stopping
+    assert world.clock.now_ns - told_ns >= 2_000 * MS
+
+
 async def test_a_position_nobody_can_account_for_keeps_the_bot_from_trading(world: World):
     bot_journal_says_nothing = Recovered(positions={("paradex", PARADEX.symbol): SIZE_E8})
     starting = asyncio.ensure_future(world.begin(bot_journal_says_nothing))
