@@ -92,7 +92,7 @@ class Ledger:
             self._reader = JournalReader(self._directory, self._url)
         try:
             self._reader.refresh()
-        except BaseException:
+        except BaseException:  # whatever it was: a reader left half way is not used again
             self._drop()
             raise
         return self._reader

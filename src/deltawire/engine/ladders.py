@@ -46,22 +46,18 @@ class Ladders:
 
     def take_entry(self, found: Opportunity, first_leg: int | None, now_mono_ns: int) -> Ladder | None:
         """Return the ladder for an entry with its choice made, or None where none fits. first_leg: that leg alone."""
-        buy_leg = found.buy_leg
         legs = _BOTH if first_leg is None else (first_leg,)
-        prices_e8 = (found.buy_worst_e8, found.sell_worst_e8)
-        if buy_leg:
-            prices_e8 = (found.sell_worst_e8, found.buy_worst_e8)
-        ladder = self._take(self.entries[buy_leg], legs, (found.size_e8, found.size_e8), prices_e8, now_mono_ns)
+        sizes_e8 = (found.size_e8, found.size_e8)
+        ladder = self._take(self.entries[found.buy_leg], legs, sizes_e8, _prices_e8(found), now_mono_ns)
         if ladder is not None:
-            self.entries[buy_leg] = None
+            self.entries[found.buy_leg] = None
         return ladder
 
     def rehearse_entry(self, found: Opportunity, now_mono_ns: int) -> None:
         """Do what take_entry does, and take nothing."""
         ladder = self.entries[found.buy_leg]
         if ladder is not None:
-            prices_e8 = (found.buy_worst_e8, found.sell_worst_e8)
-            self._choose(ladder, _BOTH, (found.size_e8, found.size_e8), prices_e8, now_mono_ns)
+            self._choose(ladder, _BOTH, (found.size_e8, found.size_e8), _prices_e8(found), now_mono_ns)
 
     def take_exit(self, trade: Trade, places: Sequence[Place], now_mono_ns: int) -> Ladder | None:
         """Return the ladder for the calm close of a trade with its choice made, or None where none fits."""
@@ -116,3 +112,9 @@ class Ladders:
             return "too loose"
         ladder.chosen = chosen
         return ""
+
+
+def _prices_e8(found: Opportunity) -> tuple[int, int]:
+    """Return the worst price of each leg."""
+    buy_e8, sell_e8 = found.buy_worst_e8, found.sell_worst_e8
+    return (sell_e8, buy_e8) if found.buy_leg else (buy_e8, sell_e8)
