@@ -128,8 +128,15 @@ BREAKAGES = (
         "I4",
         "believe a look-up over an acknowledgement",
         "order.py",
-        "if isinstance(event, NotFound) and order.state is UNKNOWN and order.venue_order_id is not None:",
+        "if isinstance(event, NotFound) and order.state is UNKNOWN and order.was_there:",
         "if False:",
+    ),
+    _core(
+        "I4",
+        "believe a look-up over a fill",
+        "order.py",
+        "return self.venue_order_id is not None or self.filled_e8 > 0",
+        "return self.venue_order_id is not None",
     ),
     _engine(
         "I4",

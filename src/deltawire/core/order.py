@@ -72,7 +72,7 @@ NEXT: dict[OrderState, dict[type[OrderEvent], OrderState]] = {
         Closed: CANCELLED,
         Rejected: REJECTED,
         NotSent: NEVER,
-        NotFound: NEVER,  # asked after its receive window had closed; stays UNKNOWN if the venue ever had it
+        NotFound: NEVER,  # asked after its receive window had closed; stays UNKNOWN if the venue was seen to have it
         InDoubt: UNKNOWN,
     },
     # News of a finished order is normal: replies race each other, repeat, and come late. A time-out or a look-up that
@@ -125,6 +125,11 @@ class Order:
         return self.state in FINAL
 
     @property
+    def was_there(self) -> bool:
+        """Whether the venue has shown that it had it: by an id of its own, or by a fill."""
+        return self.venue_order_id is not None or self.filled_e8 > 0
+
+    @property
     def filled_e8(self) -> int:
         """Size filled by the larger of the accounts we hold."""
         return max(self._seen_e8(), self.total.size_e8, self.closed_filled_e8)
@@ -174,7 +179,7 @@ def apply(order: Order, event: OrderEvent) -> Order:
     if isinstance(event, Closed) and event.filled_e8 is None and not order.is_final:
         # Over, but how much filled is not said: a late fill would overtake a repair. It must be read first.
         return replace(after, state=UNKNOWN)
-    if isinstance(event, NotFound) and order.state is UNKNOWN and order.venue_order_id is not None:
+    if isinstance(event, NotFound) and order.state is UNKNOWN and order.was_there:
         return order  # the venue had it once: a look-up that misses it is late, not right
     if after.state is REJECTED and after.filled_e8 > 0:
         return replace(after, state=CANCELLED)  # refused, yet part of it filled before: the money counts

@@ -85,6 +85,14 @@ def test_not_found_ends_doubt_but_never_an_acknowledged_order():
     assert _after([ACK, InDoubt("socket lost"), NotFound()]).state is UNKNOWN
 
 
+def test_not_found_never_ends_an_order_that_has_filled():
+    """Fills overtook the acknowledgement, then the bot died; the venue denied the order, which had filled more."""
+    order = _after([_fill("a", PART), InDoubt("the bot was away"), NotFound()])
+    assert order.state is UNKNOWN
+    assert order.leaves_e8 == REST
+    assert _after([FilledTotal(PART, 240 * 10**8, 7), InDoubt("socket lost"), NotFound()]).state is UNKNOWN
+
+
 def test_an_order_thought_never_placed_that_fills_is_alive():
     order = _after([InDoubt("no reply"), NotFound(), _fill("a", PART)])
     assert (order.state, order.filled_e8) == (OPEN, PART)
