@@ -31,10 +31,14 @@ class Cooldown:
         if Purpose.UNWIND not in purposes:
             self.failed = 0
             return 0
-        pause_ns = self.pause_ns << min(self.failed, DOUBLINGS_MAX)
-        self.failed += 1
-        self._until_mono_ns = now_mono_ns + pause_ns
-        return pause_ns
+        return self._pause(self.failed + 1, 0, now_mono_ns)
+
+    def resume(self, failed: int, since_ns: int, now_mono_ns: int) -> int:
+        """Take over what an earlier run had counted; return for how long entries still pause.
+
+        failed: trades given back in a row, the last of them since_ns ago by the date, which may have been set since.
+        """
+        return self._pause(failed, max(since_ns, 0), now_mono_ns) if failed else 0
 
     def block(self, now_mono_ns: int) -> str:
         """Say why no entry may be made now, "" when one may."""
@@ -43,3 +47,9 @@ class Cooldown:
             return ""
         trades = "a trade" if self.failed == 1 else f"{self.failed} trades in a row"
         return f"{trades} had to be given back: no entries for {-(-left_ns // 10**9)} s"
+
+    def _pause(self, failed: int, since_ns: int, now_mono_ns: int) -> int:
+        self.failed = failed
+        left_ns = max((self.pause_ns << min(failed - 1, DOUBLINGS_MAX)) - since_ns, 0)
+        self._until_mono_ns = now_mono_ns + left_ns
+        return left_ns

@@ -421,6 +421,9 @@ class Bot:
             legs = (venues[0].instrument(plan.legs[0][1]), venues[1].instrument(plan.legs[1][1]))
             trader = PairTrader(index, plan.rules(legs), venues, desk)
             self.traders.append(trader)
+            if (given := self._recovered.given_back.get(plan.pair_id)) is not None:
+                ago_ns = self.clock.unix_ns() - given.closed_unix_ns
+                trader.dealer.resume_cooldown(given.failed, given.trade_id, ago_ns)
             for leg in plan.legs:
                 self._by_book[leg] = trader
 

@@ -127,6 +127,10 @@ class Dealer:
         self._write(outgoing, received_ns, decoded_ns, registered)
         return trade
 
+    def resume_cooldown(self, failed: int, trade_id: str, since_ns: int) -> None:
+        """Take over the pause after trades an earlier run had to give back: failed in a row, the last since_ns ago."""
+        self._tell_pause(trade_id, self.cooldown.resume(failed, since_ns, self._desk.clock.mono_ns()))
+
     def knows(self, trade_id: TradeId) -> bool:
         """Whether a trade of this id is open or has lately been."""
         return any(trade.trade_id == trade_id for trade in (*self.open, *reversed(self._closed)))
@@ -301,16 +305,18 @@ class Dealer:
                 self._sent_mono_ns.pop(client_id, None)
         del self._closed[:-CLOSED_KEPT]
         self._unpriced.append(_Unpriced(trade, now_ns))
-        pause_ns = self.cooldown.ended(trade.orders.values(), now_ns)
+        self._tell_pause(trade.trade_id, self.cooldown.ended(trade.orders.values(), now_ns))
+        self._settle_prices(now_ns)
+
+    def _tell_pause(self, trade_id: str, pause_ns: int) -> None:
         if pause_ns:
             self._desk.log.warning(
                 "pair.cooldown",
                 pair=self.rules.pair_id,
-                trade_id=trade.trade_id,
+                trade_id=trade_id,
                 pause_ms=pause_ns // 10**6,
                 failed_in_a_row=self.cooldown.failed,
             )
-        self._settle_prices(now_ns)
 
     def _reopen(self, trade: Trade) -> None:
         """Take a closed trade up again: a fill was told after its end, and something is on."""

@@ -46,6 +46,15 @@ class Remains:
     written_by_mono_ns: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """How many trades of a pair in a row were given back, and the last of them."""
+
+    failed: int
+    trade_id: str
+    closed_unix_ns: int
+
+
 @dataclass(slots=True)
 class Recovered:
     """The journal, read once. positions: signed sum of fills by (venue, symbol)."""
@@ -61,6 +70,7 @@ class Recovered:
     presigned: list[OrderIntended] = field(default_factory=list)  # of ladders: sent unrecorded, or never; see unsent.py
     compared_unix_ns: int = 0  # when orders and money were last compared; before the first time, the last run's start
     was_compared: bool = False
+    given_back: dict[str, GivenBack] = field(default_factory=dict)  # by pair; absent where the last trade went well
     payments: dict[str, dict[str, int]] = field(default_factory=dict)  # funding on record by venue and payment id
 
 
@@ -125,12 +135,24 @@ def _sum_up(found: Recovered, now_unix_ns: int) -> None:
         _count(remains, found)
         if remains.intents and (remains.closed is None or _came_back(remains, remains.closed)):
             found.open_trades.append(remains)
-    closed = [remains.closed for remains in found.trades.values() if remains.closed is not None]
-    for trade in sorted(closed, key=lambda trade: trade.closed_unix_ns):
+    ended = [(remains.closed, remains) for remains in found.trades.values() if remains.closed is not None]
+    for trade, remains in sorted(ended, key=lambda pair: pair[0].closed_unix_ns):
+        _count_given_back(found, remains, trade)
         found.result_e8 += trade.pnl_e8
         found.result_peak_e8 = max(found.result_peak_e8, found.result_e8)
         if trade.closed_unix_ns // DAY_NS == now_unix_ns // DAY_NS:
             found.lost_today_e8 -= trade.pnl_e8
+
+
+def _count_given_back(found: Recovered, remains: Remains, closed: TradeClosed) -> None:
+    """Count as core.cooldown does while the bot runs."""
+    purposes = {i.purpose for i in remains.intents if filled_by_records(i, remains.news.get(i.client_id, []))}
+    if "unwind" in purposes:
+        before = found.given_back.get(closed.pair_id)
+        failed = 1 if before is None else before.failed + 1
+        found.given_back[closed.pair_id] = GivenBack(failed, closed.trade_id, closed.closed_unix_ns)
+    elif purposes:
+        found.given_back.pop(closed.pair_id, None)
 
 
 def _came_back(remains: Remains, closed: TradeClosed) -> bool:

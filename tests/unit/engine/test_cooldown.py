@@ -33,6 +33,39 @@ async def test_after_a_trade_was_given_back_entries_wait_and_longer_the_second_t
     assert len(world.paradex.orders) == sent + 1
 
 
+async def test_a_restart_neither_ends_a_pause_nor_forgets_how_many_there_were(world: World):
+    await world.begin(cooldown_ns=5 * S, repairs_max=0)
+    await give_back(world)
+    world.clock.now_ns += 2 * S
+    bot = await world.begin(await world.crash(), cooldown_ns=5 * S, repairs_max=0)
+    sent = len(world.paradex.orders)
+    world.spread(0)
+    world.enter()
+    assert (len(world.paradex.orders), bot.traders[0].last_refusal) == (sent, "cooldown")
+    told = [fields for name, fields in world.log.events if name == "pair.cooldown"][-1]
+    assert told["failed_in_a_row"] == 1
+    assert 0 < told["pause_ms"] <= 3_000
+    world.clock.now_ns += 3 * S
+    world.spread(0)
+    await give_back(world)
+    assert bot.traders[0].dealer.cooldown.failed == 2
+
+
+async def test_a_trade_that_went_well_ends_the_count_for_the_next_run_too(world: World):
+    await world.begin(cooldown_ns=5 * S, repairs_max=0)
+    await give_back(world)
+    world.clock.now_ns += 5 * S
+    world.spread(0)
+    world.enter()
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.fill(world.vest.last.client_id)
+    world.spread(0)
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.fill(world.vest.last.client_id)
+    assert world.bot.traders[0].is_idle
+    assert (await world.crash()).given_back == {}
+
+
 async def test_a_pause_holds_up_no_exit(world: World):
     bot = await world.begin(cooldown_ns=3600 * S, repairs_max=0, layers_max=2, layer_step_e8=0)
     world.enter()
