@@ -86,7 +86,8 @@ NOTES: dict[str, Note] = {
     "guardian": Note("2: it cannot start, or the mode is paper."),
     "status": Note(
         "1: no bot is running.",
-        "ok state run_id mode simulated halted uptime_s venues pairs round_trips trades pnl_usd fees_usd limits",
+        "ok state run_id mode simulated halted uptime_s venues pairs differences differences_n round_trips trades "
+        "pnl_usd fees_usd limits",
     ),
     "top": Note("1: no bot is running."),
     "pause": BOT_REPLY,

@@ -56,6 +56,7 @@ class PairStatus(msgspec.Struct):
     position: dict[str, Figure] = {}
     delta_usd: Figure = None
     last_refusal: str = ""  # the rule that last held an entry back
+    suspicion: str = ""  # a position that differs and is being read again, "" for none
     thresholds: Thresholds = msgspec.field(default_factory=Thresholds)
 
 
@@ -85,6 +86,17 @@ class AlarmStatus(msgspec.Struct):
     text: str = ""
 
 
+class DifferenceStatus(msgspec.Struct):
+    """An item on which journal and venue differ; answer: what the bot did about it."""
+
+    kind: str = ""
+    venue: str = ""
+    item: str = ""
+    journal: str = ""
+    told: str = ""
+    answer: str = ""
+
+
 class Status(msgspec.Struct):
     state: str = ""
     run_id: str = ""
@@ -93,6 +105,8 @@ class Status(msgspec.Struct):
     uptime_s: float = 0.0
     venues: dict[str, VenueStatus] = {}
     pairs: list[PairStatus] = []
+    differences: list[DifferenceStatus] = []  # open ones; differences_n counts those left out here too
+    differences_n: int = 0
     round_trips: int = 0
     trades: int = 0
     pnl_usd: Figure = None

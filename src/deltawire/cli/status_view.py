@@ -19,6 +19,7 @@ _GAUGE_BPS = 20.0  # the span of most edges, in bps
 def picture(status: Status, width: int) -> RenderableType:
     """Return the whole picture for a terminal of this width."""
     parts: list[RenderableType] = [headline(status), venues_table(status, width)]
+    parts += [differences(status)] if status.differences else []
     parts += [pair_panel(pair, width) for pair in status.pairs]
     if status.last_latency:
         lines = status.last_latency[-_LATENCY_LINES:]
@@ -68,9 +69,24 @@ def venues_table(status: Status, width: int) -> Table:
     return table
 
 
+def differences(status: Status) -> Panel:
+    """Show every item on which the journal and a venue differ now."""
+    lines = [
+        Text.assemble((f"{at.venue} {at.item}", "bold red"), f": journal {at.journal}, venue {at.told} ({at.answer})")
+        for at in status.differences
+    ]
+    if (more := status.differences_n - len(lines)) > 0:
+        lines.append(Text(f"and {more} more; deltawire verify lists them", style="red"))
+    return panel(Text("\n").join(lines), "journal and venue differ")
+
+
 def pair_panel(pair: PairStatus, width: int) -> Panel:
-    body = Group(_books(pair, width), _spreads(pair), _gauge_of(pair), _trade(pair))
+    body = Group(_books(pair, width), _spreads(pair), _gauge_of(pair), _trade(pair), *_suspicion(pair))
     return panel(body, f"[bold]{pair.id}[/] {pair.state}")
+
+
+def _suspicion(pair: PairStatus) -> list[Text]:
+    return [Text(f"no entries: {pair.suspicion}", style="bold red")] if pair.suspicion else []
 
 
 def _books(pair: PairStatus, width: int) -> Table:

@@ -11,10 +11,12 @@ from deltawire.core.trade import Trade
 from deltawire.engine.bot import Bot
 from deltawire.engine.offsets import clock_state
 from deltawire.engine.trader import PairTrader
+from deltawire.journal.records import ItemRow
 from deltawire.observe.latency import latency_line
 from deltawire.venues.contract import MarketState, TellsBudgets, TellsMarket
 
 LEVELS_SHOWN = 5  # of each side of a book
+DIFFERENCES_SHOWN = 50  # beyond, the count says more than the list
 
 
 def status(bot: Bot) -> dict[str, Any]:
@@ -32,6 +34,8 @@ def status(bot: Bot) -> dict[str, Any]:
         "uptime_s": round((now_ns - bot.started_mono_ns) / 1e9, 1),
         "venues": {name: _venue(bot, name, now_ns) for name in bot.venues},
         "pairs": [_pair(bot, trader, now_ns) for trader in bot.traders],
+        "differences": [_difference(item) for item in bot.reconciler.differences[:DIFFERENCES_SHOWN]],
+        "differences_n": len(bot.reconciler.differences),
         "round_trips": bot.figures.round_trips,
         "trades": bot.figures.trades,
         "pnl_usd": format_e8(sum(bot.figures.pnl_e8.values())),
@@ -126,7 +130,13 @@ def _pair(bot: Bot, trader: PairTrader, now_ns: int) -> dict[str, Any]:
             "entry_spread": (rules.entry_edge_e8 + rules.entry_costs_e8) / 1e4,
         },
         "last_refusal": trader.last_refusal,
+        "suspicion": trader.suspicion,
     }
+
+
+def _difference(item: ItemRow) -> dict[str, str]:
+    """Tell one item on which journal and venue differ, as it was told when it was found."""
+    return {name: getattr(item, name) for name in item.__struct_fields__}
 
 
 def _trade(trader: PairTrader, trade: Trade, now_ns: int) -> dict[str, Any]:

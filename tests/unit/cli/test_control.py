@@ -143,6 +143,18 @@ def test_status_shows_what_the_bot_said_at_every_width(tmp_path, columns):
         assert shown in result.output, shown
 
 
+def test_status_names_every_item_on_which_journal_and_venue_differ(tmp_path):
+    fee = {
+        "kind": "fee", "venue": "vest", "item": "order x7 fee", "journal": "0.03", "told": "0.05", "answer": "alarmed",
+    }  # fmt: skip
+    pair = STATUS["pairs"][0] | {"suspicion": "vest BTC-PERP differs by 0.1: read again first"}
+    with bot(tmp_path, STATUS | {"differences": [fee], "differences_n": 3, "pairs": [pair]}) as running:
+        result = runner.invoke(app, ["status", "--socket", str(running.path)], env={"COLUMNS": "120"})
+    assert "vest order x7 fee: journal 0.03, venue 0.05 (alarmed)" in result.output
+    assert "and 2 more; deltawire verify lists them" in result.output
+    assert "no entries: vest BTC-PERP differs by 0.1: read again first" in result.output
+
+
 def test_status_json_is_the_reply_and_nothing_else(tmp_path):
     with bot(tmp_path, STATUS) as running:
         result = runner.invoke(app, ["status", "--json", "--socket", str(running.path)])

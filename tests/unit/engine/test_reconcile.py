@@ -123,6 +123,8 @@ async def test_a_balance_that_does_not_add_up_is_told_once_until_it_changes_and_
     for _ in range(4):
         assert await bot.reconciler.check("timer")
     assert world.told() == [("balance", "cash", "alarmed")]
+    [shown] = status(bot)["differences"]
+    assert (shown["kind"], shown["venue"], shown["item"], shown["answer"]) == ("balance", "vest", "cash", "alarmed")
     assert [len(check.differences) for check in world.of(AccountsReconciled)][-1] == 1
     world.vest.tampered_e8 = -2 * E8
     for _ in range(3):
@@ -131,6 +133,7 @@ async def test_a_balance_that_does_not_add_up_is_told_once_until_it_changes_and_
     world.vest.tampered_e8 = 0
     assert await bot.reconciler.check("timer")
     assert world.log.names().count("account.agrees") == 2
+    assert (status(bot)["differences"], status(bot)["differences_n"]) == ([], 0)
     assert (bot.gate.halted, await bot.stop("test")) == ("", True)
 
 
