@@ -344,8 +344,15 @@ BREAKAGES = (
         "rule 7",
         "believe a changed position at first sight",
         "watch.py",
-        "if change_e8 and seen in self._suspected:",
+        "if change_e8 and seen in pair.suspected:",
         "if change_e8:",
+    ),
+    _engine(
+        "rule 7",
+        "let a pair that is never still trade on unseen",
+        "watch.py",
+        "if age_ns > self._age_ns_max and",
+        "if False and",
     ),
     _engine(
         "rule 7",

@@ -179,6 +179,14 @@ def test_entries_wait_while_a_position_nobody_ordered_is_looked_at_again():
     assert outcome.broken == []
 
 
+def test_a_look_that_met_a_trade_under_way_is_made_up_for_at_the_next_pause():
+    """The bot waited for its next round, five seconds later, which met the next trade."""
+    outcome = run(at(2.0, "paradex.close_position"), watch_every_ms=5_000, faults_until_ns=30 * S_NS)
+    told = [line for line in outcome.lines if "position.changed" in line]
+    assert float(told[0].split()[0]) < 10.5  # the first round came at 5.5 s, the second would have come at 10.5 s
+    assert outcome.broken == []
+
+
 def test_power_loss_costs_what_was_not_flushed_and_nothing_else():
     outcome = run(at(1.75, "crash.power", keep_e8=0))
     assert outcome.coverage["fault crash.power"] == 1

@@ -106,6 +106,7 @@ def bot_settings(
         "daily_loss_max_usd": "100000",
         "open_pairs_max": str(len(bases)),
         "orders_per_minute_max": "9999",
+        "position_age_ms_max": "600000",  # steps come without the pause that a look at the positions needs
     }
     return {
         "mode": "live",

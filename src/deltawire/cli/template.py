@@ -149,6 +149,7 @@ limits:                        # every order passes these; closing and hedging a
   quote_age_ms_max:            # an older book allows no entry
     paradex: 1500
     vest: 1500
+  position_age_ms_max: 10000   # a pair that moved at every look at its positions for so long pauses for one
   book_spread_bps_max: 20      # a wider book allows no entry
   clock_offset_ms_max: 500     # this machine's clock further off a venue's allows no entry; keep it synchronised
   max_unhedged_ms: 5000        # one leg alone for longer than this is an alarm

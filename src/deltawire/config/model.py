@@ -223,6 +223,8 @@ class LimitsConfig(Section):
     quote_age_ns_max: Annotated[dict[str, f.PositiveMs], BeforeValidator(_ages)] = Field(
         default_factory=lambda: dict.fromkeys(VENUES, int(_QUOTE_AGE_MS) * _MS_NS), alias="quote_age_ms_max"
     )
+    # Since a look at the accounts showed all of a pair's positions; beyond it the pair opens nothing.
+    position_age_ns_max: f.PositiveMs = Field(default=10_000 * _MS_NS, alias="position_age_ms_max")
     book_spread_max_e8: f.Bps = Field(default=20 * 10**4, alias="book_spread_bps_max")
     # Of our clock from a venue's; beyond it entries stop.
     clock_offset_ns_max: f.PositiveMs = Field(default=500 * _MS_NS, alias="clock_offset_ms_max")

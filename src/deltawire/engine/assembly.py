@@ -248,6 +248,7 @@ def _settings(config: BotConfig) -> BotSettings:
         mode=config.mode.value,
         arm_itself=config.arm_after_unclean is ArmAfterUnclean.AUTO,
         presign_within_e8=config.latency.presign_within_e8,
+        position_age_ns_max=config.limits.position_age_ns_max,
         config_digest=hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16],
     )
 

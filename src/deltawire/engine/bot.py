@@ -480,6 +480,7 @@ class Bot:
             traders=self.traders,
             venues=list(self.venues.values()),
             every_s=self.settings.watch_every_s,
+            age_ns_max=self.settings.position_age_ns_max,
             clock=self.clock,
             log=self._log,
             on_checked=self.agreement.record,

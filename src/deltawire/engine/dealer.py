@@ -57,7 +57,7 @@ class Dealer:
         self._unpriced: list[_Unpriced] = []
         self._sent_mono_ns: dict[ClientOrderId, int] = {}
         self._is_sending = False
-        self._stirred_mono_ns = 0  # when an order last left or was last heard of
+        self.stirred_mono_ns = 0  # when an order last left or was last heard of
 
     @property
     def is_idle(self) -> bool:
@@ -95,7 +95,7 @@ class Dealer:
 
     def is_still(self, for_ns: int, now_ns: int) -> bool:
         """Whether no order is out, and none has left and no news has come for so long."""
-        return now_ns - self._stirred_mono_ns >= for_ns and not any(trade.unfinished for trade in self.open)
+        return now_ns - self.stirred_mono_ns >= for_ns and not any(trade.unfinished for trade in self.open)
 
     def order_state(self, client_id: ClientOrderId) -> Order | None:
         trade = self._trade_of(client_id)
@@ -154,7 +154,7 @@ class Dealer:
             self._desk.log.warning("order.unknown", client_id=client_id, news=type(event).__name__)
             return
         now_ns = self._desk.clock.mono_ns()
-        self._stirred_mono_ns = now_ns
+        self.stirred_mono_ns = now_ns
         before_e8 = trade.orders[client_id].filled_e8
         try:
             trade.on_order(client_id, event, now_ns)

@@ -34,6 +34,7 @@ class BotSettings:
     config_digest: str
     mode: Mode = "live"
     watch_every_s: float = 5.0
+    position_age_ns_max: int = 10 * 10**9  # a pair whose positions were not seen whole for so long opens nothing
     # How far below what it needs a spread may be for its orders to be signed ahead, as a rate; NEVER_PRESIGN: never.
     presign_within_e8: int = 50 * BPS_E8
     reconcile_every_s: float = 30.0  # a few reads a venue; positions are watched more often

@@ -245,6 +245,7 @@ def bot_settings(plan: Plan) -> BotSettings:
         simulated=True,
         config_digest=f"seed {plan.seed}",
         watch_every_s=plan.watch_every_ms / 1_000,
+        position_age_ns_max=2 * plan.watch_every_ms * MS_NS,
         # Every other seed signs all its orders at once: both ways are the product's.
         presign_within_e8=30 * BPS_E8 if plan.seed % 2 else NEVER_PRESIGN,
     )

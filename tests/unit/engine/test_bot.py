@@ -22,6 +22,7 @@ from deltawire.engine.plan import BotSettings, CannotStart, PairPlan
 from deltawire.engine.presigner import AtOnce
 from deltawire.engine.recovery import Recovered, read_back
 from deltawire.engine.snapshot import status
+from deltawire.engine.watch import SHOWN_WITHIN_NS
 from deltawire.journal.check import check_journal
 from deltawire.journal.log import JournalLog, JournalUnwritable
 from deltawire.journal.read import JournalReader
@@ -40,6 +41,7 @@ from deltawire.journal.segments import read
 from deltawire.venues.contract import PreparedOrder
 
 MS = 1_000_000
+POSITION_AGE_NS_MAX = 2_000 * MS  # less than what counts as a stall when a test moves the clock by it
 WAIT_S = 20.0  # only a failure takes so long; the machine may be busy
 LIMITS = Limits(
     order_notional_e8_max=10_000 * E8,
@@ -104,7 +106,15 @@ class World:
             lambda legs: replace(rules(**changes), legs=legs),
         )
         self.bot = Bot(
-            BotSettings(limits, (plan,), simulated=True, config_digest="d", watch_every_s=3600, arm_itself=arm_itself),
+            BotSettings(
+                limits,
+                (plan,),
+                simulated=True,
+                config_digest="d",
+                watch_every_s=3600,
+                position_age_ns_max=POSITION_AGE_NS_MAX,
+                arm_itself=arm_itself,
+            ),
             [self.paradex, self.vest],
             self.journal,
             recovered or Recovered(),
@@ -676,6 +686,23 @@ async def test_a_position_that_shrinks_by_itself_closes_the_pair_not_the_leg(wor
     assert await bot.stop("test")
     assert (world.paradex.position_e8, world.vest.position_e8) == (0, 0)
     assert check_journal(world.folder) == []
+
+
+async def test_a_pair_that_was_never_seen_still_opens_nothing_until_a_look_shows_all_of_it(world: World):
+    """A bot that traded without a pause had no look that told anything: what others did to it stayed unseen."""
+    [trader] = (await world.begin()).traders
+    watcher = world.bot.watcher
+    assert await watcher.round()
+    world.clock.now_ns += POSITION_AGE_NS_MAX + 1
+    world.enter()
+    assert await watcher.round()
+    assert "entries wait" in trader.suspicion, "orders are out"
+    _fill_both(world)
+    assert await watcher.round()
+    assert "entries wait" in trader.suspicion, "held, but Vest may still show what was before"
+    world.clock.now_ns += SHOWN_WITHIN_NS
+    assert await watcher.round()
+    assert trader.suspicion == ""
 
 
 async def test_a_position_near_liquidation_closes_the_pair(world: World):
