@@ -26,6 +26,7 @@ from deltawire.engine.recovery import read_back
 from deltawire.engine.rules import UnusableRules, limits_of, pair_rules
 from deltawire.engine.snapshot import status
 from deltawire.journal.accounts import AccountLocks, state_folder
+from deltawire.journal.leaving import LeavingMark, open_mark
 from deltawire.journal.log import JournalLog
 from deltawire.journal.segments import JournalError, read
 from deltawire.net import loop as net_loop
@@ -80,7 +81,9 @@ def assemble(config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: Bu
     journal = JournalLog(config.journal.dir)
     if journal.torn is not None:
         log.warning("journal.torn_tail", kept_in=str(journal.torn.kept_in))
-    recovered = read_back((record for _, record in read(config.journal.dir)), clock.unix_ns())
+    mark = _mark_of(config.journal.dir, log)
+    left = None if mark is None else mark.left
+    recovered = read_back((record for _, record in read(config.journal.dir)), clock.unix_ns(), left)
     rng = random.Random(entropy.randbits(64))  # noqa: S311 - for the jitter of reconnects, not for keys
     return Bot(
         _settings(config),
@@ -90,7 +93,16 @@ def assemble(config: BotConfig, secrets: BotSecrets, clock: SystemClock, log: Bu
         run_id=run_id(clock.unix_ns(), os.getpid()),
         clock=clock,
         log=log,
+        mark=mark,
     )
+
+
+def _mark_of(journal: Path, log: EventLog) -> LeavingMark | None:
+    try:
+        return open_mark(journal)
+    except OSError as e:  # another system, or shared memory that is full: the start after a kill takes longer
+        log.info("presigned.no_mark", reason=str(e))
+        return None
 
 
 def run_guardian(config: BotConfig, secrets: BotSecrets) -> int:

@@ -36,6 +36,7 @@ from deltawire.engine.timing import Timing
 from deltawire.engine.trader import PairTrader
 from deltawire.engine.unsent import find_sent
 from deltawire.engine.watch import Watcher
+from deltawire.journal.leaving import LeavingMark
 from deltawire.journal.log import JournalLog, JournalUnwritable
 from deltawire.journal.records import Armed, RunEnded, TradeClosed, instrument_loaded
 from deltawire.venues.contract import MARKET_DATA, Clock, EventLog, PreparedOrder, Venue
@@ -65,8 +66,9 @@ class Bot:
         clock: Clock,
         log: EventLog,
         offload: Offload | None = None,
+        mark: LeavingMark | None = None,
     ) -> None:
-        """offload: where orders are signed ahead; a thread of its own when None."""
+        """offload: where orders are signed ahead; a thread of its own when None. mark: None where there is none."""
         self.settings, self.clock, self._log = settings, clock, log
         self.venues = {venue.name: venue for venue in venues}
         self.run_id = run_id
@@ -78,7 +80,8 @@ class Bot:
             result_e8=recovered.result_e8,
             result_peak_e8=recovered.result_peak_e8,
         )
-        self.recorder = Recorder(journal, log)
+        self.recorder = Recorder(journal, log, mark)
+        self._mark = mark
         self.links: dict[str, dict[str, bool]] = {venue.name: {} for venue in venues}
         self.link_ups: Counter[tuple[str, str]] = Counter()  # times a connection came up; one is the start
         self.figures = Figures()
@@ -154,6 +157,7 @@ class Bot:
         self.recorder.start()
         await asyncio.gather(*(venue.start(self) for venue in self.venues.values()))
         await self._find_sent()
+        self.recorder.begin_mark(self.run_id)
         self._make_traders()
         for trader in self.traders:
             for instrument in trader.rules.legs:
@@ -257,6 +261,8 @@ class Bot:
         await asyncio.gather(*(venue.close() for venue in self.venues.values()))
         self.presigner.close()
         kept = await self._close_journal()
+        if kept and self._mark is not None:
+            self._mark.remove()
         self._log.info("bot.stopped", flat=flat, agree=agree)
         if not (flat and agree and kept):
             self._log.error("bot.unclean_end", flat=flat, agree=agree, journal_kept=kept, remedy=_UNCLEAN_REMEDY)

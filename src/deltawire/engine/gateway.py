@@ -69,6 +69,7 @@ class Gateway:
         """
         if not self._approve(outgoing):
             return False
+        self._recorder.leaving(outgoing[0].presigned)  # type: ignore[arg-type]  # as below
         self.is_writing = True
         try:
             for out in outgoing:

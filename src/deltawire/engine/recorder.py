@@ -6,9 +6,10 @@ The hot path only appends to a list here; a loop callback writes it out once the
 import asyncio
 from collections.abc import Iterable
 
+from deltawire.journal.leaving import LeavingMark
 from deltawire.journal.log import JournalLog, JournalUnwritable
 from deltawire.journal.records import OrderIntended, Record
-from deltawire.venues.contract import EventLog
+from deltawire.venues.contract import EventLog, PreparedOrder
 
 SYNC_EVERY_S = 0.2  # power loss may cost this much of the record; a crash of the process costs nothing
 
@@ -16,8 +17,8 @@ SYNC_EVERY_S = 0.2  # power loss may cost this much of the record; a crash of th
 class Recorder:
     """Owns the journal's write side. A journal that cannot be written stops entries and never an exit."""
 
-    def __init__(self, journal: JournalLog, log: EventLog) -> None:
-        self._journal, self._log = journal, log
+    def __init__(self, journal: JournalLog, log: EventLog, mark: LeavingMark | None = None) -> None:
+        self._journal, self._log, self._mark = journal, log, mark
         self._later: list[Record] = []
         self._scheduled = False
         self._synced_seq = 0
@@ -39,9 +40,18 @@ class Recorder:
         except JournalUnwritable as e:
             self._break(e)
             return False
-        self.broken = ""
-        self._later = []
+        self._all_recorded()
         return True
+
+    def begin_mark(self, run_id: str) -> None:
+        """Speak for this run from now on: the fate of every ladder of an earlier one is on record."""
+        if self._mark is not None:
+            self._mark.begin(run_id)
+
+    def leaving(self, order: PreparedOrder) -> None:
+        """An order of a ladder is about to be written, others of the same ladder with it: their record follows."""
+        if self._mark is not None:
+            self._mark.leaving(order.correlator)
 
     @property
     def unrecorded(self) -> int:
@@ -65,8 +75,7 @@ class Recorder:
             # Kept in memory, in order: written when the disk has room again, lost only with the process.
             self._break(e)
             return
-        self.broken = ""
-        self._later = []
+        self._all_recorded()
 
     async def close(self) -> None:
         """Write what is left, flush to disk, and let go of the journal. Raises JournalUnwritable."""
@@ -81,6 +90,12 @@ class Recorder:
             await self._journal.sync()
         finally:
             self._journal.close()
+
+    def _all_recorded(self) -> None:
+        self.broken = ""
+        self._later = []
+        if self._mark is not None:
+            self._mark.recorded()
 
     def _break(self, error: JournalUnwritable) -> None:
         if not self.broken:

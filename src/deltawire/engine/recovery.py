@@ -12,6 +12,7 @@ from deltawire.core.order import IllegalTransition, Order, OrderState, apply
 from deltawire.core.trade import EXITING, REPAIRING, UNWINDING, Trade, lot_at
 from deltawire.core.types import ClientOrderId, OrderRequest, Purpose, Side, TradeId
 from deltawire.engine.unsent import PendingLadders
+from deltawire.journal.leaving import Left
 from deltawire.journal.records import (
     AccountsReconciled,
     Armed,
@@ -74,8 +75,8 @@ class Recovered:
     payments: dict[str, dict[str, int]] = field(default_factory=dict)  # funding on record by venue and payment id
 
 
-def read_back(records: Iterable[Record], now_unix_ns: int) -> Recovered:
-    """Fold a journal into what the next run must know."""
+def read_back(records: Iterable[Record], now_unix_ns: int, left: Left | None = None) -> Recovered:
+    """Fold a journal into what the next run must know. left: what the mark beside it says, see journal.leaving."""
     found = Recovered()
     ladders = PendingLadders()
     trade_of_order: dict[str, Remains] = {}
@@ -105,7 +106,7 @@ def read_back(records: Iterable[Record], now_unix_ns: int) -> Recovered:
             case _:
                 pass
     _sum_up(found, now_unix_ns)
-    found.presigned = list(ladders.may_have_left())
+    found.presigned = list(ladders.may_have_left(left))
     return found
 
 

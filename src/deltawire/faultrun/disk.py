@@ -16,6 +16,8 @@ from deltawire.faultrun.loop import VirtualLoop
 from deltawire.journal.log import JournalLog, JournalUnwritable
 from deltawire.journal.segments import segments
 
+MARK = "leaving"  # the file that stands for the machine's memory, see journal.leaving
+
 
 class Crash(BaseException):
     """The process is dead. Not an Exception: nothing of the bot may answer it."""
@@ -68,6 +70,7 @@ class FaultyJournal(JournalLog):
             tail = file.read()
             kept = len(tail) * keep_e8 // E8
             file.truncate(self._durable + kept)
+        (self.directory / MARK).unlink(missing_ok=True)  # the machine's memory went with the power
         return tail[tail.rfind(b"\n", 0, kept) + 1 :]
 
     async def sync(self) -> None:

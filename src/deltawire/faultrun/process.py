@@ -21,11 +21,12 @@ from deltawire.engine.plan import NEVER_PRESIGN, BotSettings, CannotStart, PairP
 from deltawire.engine.presigner import AtOnce
 from deltawire.engine.recovery import read_back
 from deltawire.engine.rules import VENUE_AGE_NS_MAX
-from deltawire.faultrun.disk import Disk, FaultyJournal
+from deltawire.faultrun.disk import MARK, Disk, FaultyJournal
 from deltawire.faultrun.loop import LIFE, Life, VirtualClock, VirtualLoop
 from deltawire.faultrun.network import Host, MemoryNetwork
 from deltawire.faultrun.plan import Plan
 from deltawire.faultrun.wire import Route
+from deltawire.journal.leaving import LeavingMark
 from deltawire.journal.log import JournalUnwritable
 from deltawire.journal.segments import read
 from deltawire.net.api import PoolSettings
@@ -163,7 +164,8 @@ class Process:
         self.journal = FaultyJournal(around.folder, around.disk)
         if self.journal.torn is not None:
             around.log.warning("journal.torn_tail", size=self.journal.torn.size)
-        recovered = read_back((record for _, record in read(around.folder)), around.clock.unix_ns())
+        mark = LeavingMark(around.folder / MARK, "the only boot")
+        recovered = read_back((record for _, record in read(around.folder)), around.clock.unix_ns(), mark.left)
         return Bot(
             bot_settings(plan),
             [self._paradex(), self._vest()],
@@ -173,6 +175,7 @@ class Process:
             clock=around.clock,
             log=around.log,
             offload=AtOnce(),
+            mark=mark,
         )
 
     def _paradex(self) -> ParadexVenue:

@@ -24,6 +24,7 @@ from deltawire.engine.recovery import Recovered, read_back
 from deltawire.engine.snapshot import status
 from deltawire.engine.watch import SHOWN_WITHIN_NS
 from deltawire.journal.check import check_journal
+from deltawire.journal.leaving import LeavingMark
 from deltawire.journal.log import JournalLog, JournalUnwritable
 from deltawire.journal.read import JournalReader
 from deltawire.journal.records import (
@@ -82,6 +83,8 @@ class World:
         self.clock, self.log = ManualClock(), ListLog()
         self.paradex, self.vest = FakeVenue(PARADEX, self.clock), FakeVenue(VEST, self.clock)
         self.runs = 0
+        self.mark_at: Path | None = None  # without one, the bots have no shared memory
+        self.mark: LeavingMark | None = None
         self.journal: FullDisk
         self.bot: Bot
 
@@ -99,6 +102,7 @@ class World:
     ) -> Bot:
         self.journal = FullDisk(self.folder)
         self.runs += 1
+        self.mark = LeavingMark(self.mark_at, "boot") if self.mark_at is not None else None
         plan = PairPlan(
             "btc",
             (("paradex", PARADEX.symbol), ("vest", VEST.symbol)),
@@ -122,6 +126,7 @@ class World:
             clock=self.clock,
             log=self.log,
             offload=AtOnce(),
+            mark=self.mark,
         )
         return self.bot
 
@@ -133,7 +138,8 @@ class World:
         self.bot._stop_watching()
         self.bot.recorder._sync_timer.cancel()  # type: ignore[union-attr]
         self.journal.close()
-        return read_back(self.records(), self.clock.unix_ns())
+        left = None if self.mark is None else self.mark.left
+        return read_back(self.records(), self.clock.unix_ns(), left)
 
     async def let_go(self) -> None:
         """Leave no timer or task of a bot behind that was neither stopped nor killed."""

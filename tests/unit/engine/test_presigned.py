@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from tests.unit.engine.test_bot import MS, World
 
 from deltawire.core.money import E8
@@ -14,6 +15,7 @@ from deltawire.engine.presigner import RENEW_PERCENT, USABLE_PERCENT, SigningThr
 from deltawire.engine.recovery import read_back
 from deltawire.engine.trader import CLEARED_NS
 from deltawire.journal.check import check_journal
+from deltawire.journal.leaving import Left
 from deltawire.journal.records import Armed, LadderSigned, OrderIntended, OrderObserved, RunEnded
 from deltawire.venues.contract import PreparedOrder
 
@@ -259,6 +261,79 @@ async def test_orders_signed_and_never_sent_leave_no_trace(world: World):
     assert world.bot.traders[0].is_idle
     assert world.of(OrderIntended) == []
     assert check_journal(world.folder) == []
+
+
+@pytest.fixture
+def marked(world: World) -> World:
+    """A world whose bots keep the mark, as they do wherever there is shared memory."""
+    world.mark_at = world.folder.parent / "mark"
+    return world
+
+
+async def test_with_a_mark_that_says_so_no_order_is_asked_for(marked: World):
+    await marked.begin()
+    await signed(marked)
+    marked.enter()
+    recovered = await marked.crash()
+    assert recovered.open_trades
+    assert recovered.presigned == []
+
+
+async def test_of_a_run_killed_in_its_writes_only_the_ladder_that_left_is_asked_for(marked: World):
+    sent = await killed_in_its_writes(marked)
+    [trade] = {order.trade_id for order in (marked.paradex.last, marked.vest.last)}
+    for venue, client_id in zip((marked.paradex, marked.vest), sent, strict=True):
+        venue.execute(client_id)
+    recovered = await marked.crash()
+    assert set(sent) <= {intent.client_id for intent in recovered.presigned}
+    assert {intent.trade_id for intent in recovered.presigned} == {trade}
+    await patient(marked, marked.made(recovered).start())
+    [taken] = marked.bot.traders[0].dealer.open
+    assert set(taken.orders) == set(sent)
+
+
+async def test_a_kill_while_the_next_run_still_asks_does_not_lose_the_question(marked: World):
+    sent = await killed_in_its_writes(marked)
+    recovered = await marked.crash()
+    starting = asyncio.ensure_future(marked.made(recovered).start())
+    await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    marked.bot.recorder.flush()
+    marked.journal.close()
+    again = read_back(marked.records(), marked.clock.unix_ns(), marked.mark.left)
+    assert set(sent) <= {intent.client_id for intent in again.presigned}
+
+
+async def test_an_exit_that_left_without_a_record_keeps_its_mark_until_the_disk_takes_it(marked: World):
+    await marked.begin()
+    await signed(marked)
+    marked.enter()
+    for venue in (marked.paradex, marked.vest):
+        venue.fill(venue.last.client_id)
+    exits = marked.bot.traders[0].ladders.exits
+    await marked.until(lambda: bool(exits))
+    marked.journal.is_full = True
+    marked.spread(0)
+    assert marked.paradex.orders[marked.paradex.last.client_id].stamps.presigned
+    marked.bot.recorder.flush()
+    assert marked.mark.left.correlator
+    marked.journal.is_full = False
+    marked.bot.recorder.flush()
+    assert marked.mark.left.correlator == 0
+
+
+async def test_the_mark_of_an_earlier_run_says_nothing_of_a_later_runs_ladders(marked: World):
+    await marked.begin()
+    await signed(marked)
+    recovered = await marked.crash()
+    assert recovered.presigned == []
+    mark, marked.mark_at = marked.mark, None  # a version without one, or another machine
+    await patient(marked, marked.made(recovered).start())
+    await signed(marked)
+    await marked.crash()
+    assert read_back(marked.records(), marked.clock.unix_ns(), mark.left).presigned
+    assert read_back(marked.records(), marked.clock.unix_ns(), Left("another journal's", 0)).presigned
 
 
 async def test_an_orderly_end_leaves_no_order_to_ask_for(world: World):
