@@ -292,6 +292,8 @@ class Bot:
         await asyncio.gather(*(venue.close() for venue in self.venues.values()))
         self.presigner.close()
         await self._close_journal()
+        if self._mark is not None and self._mark.left is None:
+            self._mark.remove()  # made for a run that never began
 
     async def _close_journal(self) -> bool:
         """Write what is left and let go of the journal. False when it could not be written: what is lost is told."""
