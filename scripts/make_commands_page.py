@@ -65,8 +65,8 @@ class Note:
 BOT_REPLY = Note("1: no bot is running, or it refused.", "ok state", "With code 1: `error` says why.")
 REPORT = (
     "run_id status mode simulated duration_s round_trips open_trades flat agree pnl_usd fees_usd funding_usd "
-    "detected_bps executed_bps exit_detected_bps exit_executed_bps order_classes unhedged_ms_max in_doubt latency loop "
-    "positions trades notes"
+    "detected_bps executed_bps exit_detected_bps exit_executed_bps order_classes causes quote_age unhedged_ms_max "
+    "in_doubt latency loop positions trades notes"
 )
 NOTES: dict[str, Note] = {
     "demo": Note(

@@ -190,7 +190,7 @@ def test_a_trade_opens_by_keyboard_to_its_causes_and_every_phase(world: World, p
     page.keyboard.press("Enter")
     expect(toggle).to_have_attribute("aria-expanded", "true")
     box = page.locator(".detailbox")
-    expect(box).to_contain_text("seen at entry")
+    expect(box).to_contain_text("best prices at entry")
     expect(box.locator(".order")).to_have_count(4)
     expect(box.locator(".order").first).to_contain_text("wire")
     page.keyboard.press("Enter")

@@ -1,15 +1,17 @@
 """What the page shows of a journal, as plain JSON: the run, its trades, where their edge went, latency, money."""
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from deltawire.core.latency import ORDER_PHASES, VENUE_PHASES, phases_ns, presigned, spread_of
-from deltawire.core.money import BPS_E8, E8
+from deltawire.core.money import E8
 from deltawire.core.stamps import OrderStamps
 from deltawire.dashboard.ledger_alerts import alerts_of
 from deltawire.journal.read import FundingRow, JournalReader, LatencySample, OrderRow
-from deltawire.journal.report import Report, TradeReport, report_of
+from deltawire.journal.report import Report, report_of
+from deltawire.journal.report_trade import TradeReport
+from deltawire.journal.split import Cause
 
 TRADES_SHOWN = 200  # the newest; the report command has them all
 RUNS_SHOWN = 50
@@ -32,11 +34,9 @@ def view_of(journal: JournalReader, run_id: str, *, alive: bool) -> dict[str, An
         for row in journal.funding()
         if row.trade_id in ids or (row.trade_id is None and row.run_id == report.run_id)
     ]
-    funding = Counter[str]()
-    for payment in paid:
-        funding[payment.trade_id or ""] += payment.payment_e8
     told = report.to_json()
-    told.pop("trades")
+    for name in ("trades", "causes"):
+        told.pop(name)
     run = next((row for row in runs if row.run_id == report.run_id), None)
     return {
         "run": told | {"began": None if run is None else run.unix_ns / 1e9, "newest": not runs or run is runs[-1]},
@@ -44,9 +44,9 @@ def view_of(journal: JournalReader, run_id: str, *, alive: bool) -> dict[str, An
             {"run_id": row.run_id, "began": row.unix_ns / 1e9, "ended": _s(row.end_unix_ns), "clean": row.clean}
             for row in reversed(runs[-RUNS_SHOWN:])
         ],
-        "trades": [_trade(trade, funding[trade.trade_id]) for trade in reversed(report.trades[-TRADES_SHOWN:])],
+        "trades": [_trade(trade) for trade in reversed(report.trades[-TRADES_SHOWN:])],
         "trades_total": len(report.trades),
-        "causes": _causes_of_all(report, funding),
+        "causes": causes_of(report.causes) or [],
         "money": _money(report, paid),
         "latency": _latency(journal, report.run_id),
         "reconciled": _reconciled(journal, report.run_id),
@@ -55,54 +55,23 @@ def view_of(journal: JournalReader, run_id: str, *, alive: bool) -> dict[str, An
     }
 
 
-def causes_of(trade: TradeReport, funding_e8: int = 0) -> list[tuple[str, float]] | None:
-    """Split a finished trade's result into causes, in bps of its notional; they add up to `kept`. None while open.
+def causes_of(causes: Sequence[Cause]) -> list[tuple[str, float]] | None:
+    """Return causes as the page takes them, `name venue` and bps, in the order they add up in; None for none.
 
-    Seen and got are the spreads before fees; a loss between them is the price moving, the other leg's delay and depth
-    that was gone. The rest is what repairs and unwinds cost, and sizes of entry and exit that differ.
+    A leg's cause that is nothing would be a line without a bar.
     """
-    if trade.pnl_e8 is None or not trade.notional_e8:
-        return None
-    kept, fees, funding = (
-        amount_e8 * E8 / trade.notional_e8 / BPS_E8
-        for amount_e8 in (trade.pnl_e8 + funding_e8, -trade.fees_e8, funding_e8)
-    )
-    parts: list[tuple[str, float]] = []
-    if trade.entry_executed is not None:
-        parts += [
-            ("entry seen", trade.entry_detected / BPS_E8),
-            ("entry slipped", (trade.entry_executed - trade.entry_detected) / BPS_E8),
-        ]
-    if trade.exit_executed is not None:
-        seen = trade.exit_executed if trade.exit_detected is None else trade.exit_detected
-        parts += [("exit seen", seen / BPS_E8), ("exit slipped", (trade.exit_executed - seen) / BPS_E8)]
-    parts.append(("fees", fees))
-    if funding:
-        parts.append(("funding", funding))
-    parts.append(("other", kept - sum(bps for _, bps in parts)))
-    return [*parts, ("kept", kept)]
+    return [
+        (f"{cause.name} {cause.venue}".rstrip(), cause.bps) for cause in causes if cause.bps or not cause.venue
+    ] or None
 
 
-def _causes_of_all(report: Report, funding: Mapping[str, int]) -> list[tuple[str, float]]:
-    """Return the mean of each cause over the finished trades, weighted by notional."""
-    sums: dict[str, float] = defaultdict(float)
-    weight = 0
-    for trade in report.trades:
-        for name, bps in causes_of(trade, funding.get(trade.trade_id, 0)) or ():
-            sums[name] += bps * trade.notional_e8
-        weight += trade.notional_e8 if trade.pnl_e8 is not None else 0
-    order = ("entry seen", "entry slipped", "exit seen", "exit slipped", "fees", "funding", "other", "kept")
-    return [(name, sums[name] / weight) for name in order if name in sums] if weight else []
-
-
-def _trade(trade: TradeReport, funding_e8: int) -> dict[str, Any]:
+def _trade(trade: TradeReport) -> dict[str, Any]:
     told = trade.to_json()
     opened, closed = told.pop("opened_unix_ns") / 1e9, _s(told.pop("closed_unix_ns"))
     return told | {
         "opened": opened,
         "closed": closed,
-        "funding_usd": funding_e8 / E8,
-        "causes": causes_of(trade, funding_e8),
+        "causes": causes_of(trade.causes),
     }
 
 

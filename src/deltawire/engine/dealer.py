@@ -19,7 +19,8 @@ from deltawire.core.types import ClientOrderId, OrderRequest, Purpose, TradeId
 from deltawire.engine.desk import Desk
 from deltawire.engine.gateway import Outgoing
 from deltawire.engine.ladders import Ladders
-from deltawire.journal.records import Outcome, TradeClosed, TradeStateChanged, observed
+from deltawire.engine.quotes import quotes_seen
+from deltawire.journal.records import Outcome, QuoteSeen, TradeClosed, TradeStateChanged, observed
 from deltawire.venues.contract import PreparedOrder, TellsMarket, Venue
 
 # An immediate order that is neither finished nor in doubt after this long has lost its news: it is read instead.
@@ -55,6 +56,7 @@ class Dealer:
         self._desk = desk
         self._closed: list[Trade] = []
         self._unpriced: list[_Unpriced] = []
+        self._exit_quotes: dict[TradeId, list[QuoteSeen]] = {}  # both books when a trade's close was sent
         self._sent_mono_ns: dict[ClientOrderId, int] = {}
         self._is_sending = False
         self.stirred_mono_ns = 0  # when an order last left or was last heard of
@@ -201,6 +203,11 @@ class Dealer:
             else:
                 register = partial(self._register, trade, decoded_ns=decoded_ns)
                 self._write(ladder.chosen, received_ns, decoded_ns, register)
+            if places[0].purpose is Purpose.EXIT and trade.attempts <= 1:
+                size_e8 = min(map(abs, trade.exit_from_e8))
+                self._exit_quotes[trade.trade_id] = quotes_seen(
+                    self.books, trade.buy_leg, size_e8, decoded_ns, self._desk.clock.unix_ns(), closing=True
+                )
         for command in commands:
             if isinstance(command, PhaseChanged):
                 self._tell_phase(trade, command)
@@ -352,6 +359,7 @@ class Dealer:
             dust_b_e8=trade.position_e8(1),
             opened_unix_ns=trade.opened_unix_ns,
             closed_unix_ns=self._desk.clock.unix_ns(),
+            exit_quotes=self._exit_quotes.pop(trade.trade_id, []),
         )
         self._desk.recorder.later(closed)
         self._desk.on_trade_closed(closed, trade)

@@ -18,6 +18,7 @@ from deltawire.engine.dealer import Dealer
 from deltawire.engine.desk import Desk
 from deltawire.engine.gateway import LEG_NAMES
 from deltawire.engine.ladders import Ladders
+from deltawire.engine.quotes import quotes_seen
 from deltawire.engine.slow_entries import slow_entries
 from deltawire.journal.records import TradeOpened
 from deltawire.venues.contract import TellsTime, Venue
@@ -248,6 +249,7 @@ class PairTrader:
                 layer=len(self.dealer.open) - 1,
                 order_class=trade.order_class,
                 class_reason="" if choice is None else choice.why,
+                quotes=quotes_seen(self.books, found.buy_leg, found.size_e8, decoded_ns, trade.opened_unix_ns),
             )
         )
         if choice is not None:

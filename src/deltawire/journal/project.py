@@ -30,6 +30,7 @@ from deltawire.journal.records import (
     OrderTimed,
     PositionAdjusted,
     PositionsChecked,
+    QuoteSeen,
     Record,
     RunEnded,
     RunStarted,
@@ -126,14 +127,17 @@ class Projector:
             case InstrumentLoaded():
                 self._insert("instruments", seq=seq, **_fields(record))
             case TradeOpened():
-                self._insert("trades", seq=seq, run_id=self._run_id, state="", state_reason="", **_fields(record))
+                fields = _fields(record, "quotes")
+                self._insert("trades", seq=seq, run_id=self._run_id, state="", state_reason="", **fields)
+                self._on_quotes(seq, record.trade_id, "entry", record.quotes)
             case TradeStateChanged():
                 self._update("trades", "trade_id", record.trade_id, state=record.state, state_reason=record.reason)
             case TradeClosed():
-                fields = _fields(record, "trade_id", "pair_id", "opened_unix_ns")
+                fields = _fields(record, "trade_id", "pair_id", "opened_unix_ns", "exit_quotes")
                 self._update(
                     "trades", "trade_id", record.trade_id, closed_seq=seq, closed_run_id=self._run_id, **fields
                 )
+                self._on_quotes(seq, record.trade_id, "exit", record.exit_quotes)
             case PositionAdjusted():
                 self._insert("adjustments", seq=seq, run_id=self._run_id, **_fields(record))
             case Halted():
@@ -156,6 +160,10 @@ class Projector:
             self._insert("money", **head, **_fields(row))
         for item in record.differences:
             self._insert("differences", **head, **_fields(item))
+
+    def _on_quotes(self, seq: int, trade_id: str, purpose: str, quotes: list[QuoteSeen]) -> None:
+        for quote in quotes:
+            self._insert("quotes", seq=seq, trade_id=trade_id, purpose=purpose, **_fields(quote))
 
     def _on_observed(self, seq: int, record: OrderObserved) -> None:
         """Account for news of an order as the bot does, except that money is counted whatever the state.

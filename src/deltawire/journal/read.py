@@ -104,8 +104,23 @@ class TradeRow(msgspec.Struct, frozen=True, kw_only=True):
     dust_a_e8: int | None
     dust_b_e8: int | None
     closed_unix_ns: int | None
+    first_leg: str
     order_class: str
     class_reason: str
+
+
+class QuoteRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One leg's book when an entry or an exit was decided; see journal.records.QuoteSeen."""
+
+    trade_id: str
+    purpose: str
+    leg: str
+    venue: str
+    size_e8: int
+    best_price_e8: int
+    price_e8: int
+    age_ns: int
+    venue_age_ns: int | None
 
 
 class CheckRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,6 +300,15 @@ class JournalReader:
             key = (change["venue"], change["symbol"])
             positions[key] = positions.get(key, 0) + int(change["size_e8"])
         return positions
+
+    def quotes(self, *, run_id: str = "") -> list[QuoteRow]:
+        """Return the books seen at the decisions of the trades that began or ended in a run, oldest first."""
+        return self._rows(
+            QuoteRow,
+            """SELECT q.* FROM quotes q JOIN trades t ON t.trade_id = q.trade_id
+               WHERE :run_id = '' OR t.run_id = :run_id OR t.closed_run_id = :run_id ORDER BY q.seq, q.leg""",
+            run_id=run_id,
+        )
 
     def lot_e8(self, venue: str, symbol: str) -> int:
         """Return the size step the venue last gave for the instrument; 0 when the journal has none."""

@@ -176,6 +176,23 @@ class LoopMeasured(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     unix_ns: int
 
 
+class QuoteSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """What stood in one leg's book, on the side to be taken, when both legs' orders were decided.
+
+    best_price_e8: its best price. price_e8: the average of taking size_e8 down its levels; 0 where it held less.
+    age_ns: since we received its last change. venue_age_ns: our clock less the venue's stamp of that change, so with
+    whatever the clocks differ by; None where the venue stamps nothing.
+    """
+
+    leg: Leg
+    venue: str
+    size_e8: int
+    best_price_e8: int
+    price_e8: int
+    age_ns: int
+    venue_age_ns: int | None
+
+
 class TradeOpened(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A round trip was decided. size_e8: the target of each leg, which no leg may pass (I1).
 
@@ -183,6 +200,7 @@ class TradeOpened(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     detected_edge_rate_e8: what was left of it after all costs; the entry threshold was compared with this.
     first_leg: the leg sent alone at first by policy, or "both". layer: entries of the pair that were open already.
     order_class: of the first leg's order, "" for the venue's usual one. class_reason: why, where there was a choice.
+    quotes: both books at the decision; none in a journal of an older version.
     """
 
     trade_id: str
@@ -196,6 +214,7 @@ class TradeOpened(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     layer: int = 0
     order_class: str = ""
     class_reason: str = ""
+    quotes: list[QuoteSeen] = []
 
 
 class TradeStateChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -210,6 +229,7 @@ class TradeClosed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     Each spread is (sell price - buy price) over their mid; None where that side of the trade never happened.
     pnl_e8: after fees. unhedged_ns_max: the longest time net delta was outside one lot. dust: signed position left.
+    exit_quotes: both books when the (last) close was sent; none where there was none, or another run sent it.
     """
 
     trade_id: str
@@ -226,6 +246,7 @@ class TradeClosed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     dust_b_e8: int
     opened_unix_ns: int
     closed_unix_ns: int
+    exit_quotes: list[QuoteSeen] = []
 
 
 class PositionAdjusted(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -12,13 +12,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from deltawire.core.edge import spread_rate_e8
 from deltawire.core.latency import ORDER_PHASES, OTHER_PHASES, VENUE_PHASES, Spread, phases_ns, presigned, spread_of
-from deltawire.core.money import BPS_E8, E8, format_e8
+from deltawire.core.money import BPS_E8, format_e8
 from deltawire.core.order import OrderState
 from deltawire.journal.log import writer_pid
-from deltawire.journal.read import CheckRow, JournalReader, LatencySample, OrderRow, RunRow, TradeRow
+from deltawire.journal.read import CheckRow, JournalReader, LatencySample, QuoteRow, RunRow
+from deltawire.journal.report_trade import TradeReport, decimal_of, trade_report
 from deltawire.journal.segments import JournalError
+from deltawire.journal.split import Cause, mean_of
 
 Status = Literal["empty", "running", "ended", "unclean", "crashed"]
 
@@ -35,48 +36,6 @@ class Rates:
         if not self.n:
             return {"n": 0, "p50": None, "mean": None}
         return {"n": self.n, "p50": self.p50 / BPS_E8, "mean": round(self.total / self.n / BPS_E8, 4)}
-
-
-@dataclass(frozen=True, slots=True)
-class TradeReport:
-    """One trade. Rates in 1e-8, positive is money to us; None where that side did not happen or has no price yet."""
-
-    trade_id: str
-    pair_id: str
-    outcome: str  # of TradeClosed, or "open"
-    size_e8: int
-    notional_e8: int  # of the dearer entry leg; 0 where nothing filled
-    entry_detected: int
-    entry_executed: int | None
-    exit_detected: int | None
-    exit_executed: int | None
-    fees_e8: int
-    pnl_e8: int | None  # None while anything is on, or without a price
-    unhedged_ns_max: int
-    opened_unix_ns: int
-    closed_unix_ns: int | None
-    order_class: str = ""  # of the entry, "" for the venue's usual one
-    class_reason: str = ""  # "" where there was no choice
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "trade_id": self.trade_id,
-            "pair_id": self.pair_id,
-            "outcome": self.outcome,
-            "size": _decimal(self.size_e8),
-            "notional_usd": _decimal(self.notional_e8),
-            "detected_bps": _bps(self.entry_detected),
-            "executed_bps": _bps(self.entry_executed),
-            "exit_detected_bps": _bps(self.exit_detected),
-            "exit_executed_bps": _bps(self.exit_executed),
-            "fees_usd": _decimal(self.fees_e8),
-            "pnl_usd": _decimal(self.pnl_e8),
-            "unhedged_ms": self.unhedged_ns_max / 10**6,
-            "opened_unix_ns": self.opened_unix_ns,
-            "closed_unix_ns": self.closed_unix_ns,
-            "order_class": self.order_class,
-            "class_reason": self.class_reason,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +111,21 @@ class Report:
         return found
 
     @property
+    def causes(self) -> tuple[Cause, ...]:
+        """Where the edge went: the mean of each cause over the finished trades, weighted by notional."""
+        return mean_of((trade.notional_e8, trade.causes) for trade in self.trades if trade.causes)
+
+    @property
+    def quote_ages(self) -> dict[str, dict[str, Spread]]:
+        """Return entry or exit -> venue -> how old the quotes were, by our receipt, in ns."""
+        ages: dict[str, dict[str, list[int]]] = {}
+        for trade in self.trades:
+            for quote in trade.quotes:
+                ages.setdefault(quote.purpose, {}).setdefault(quote.venue, []).append(quote.age_ns)
+        found = {side: {venue: spread_of(ns) for venue, ns in sorted(of.items())} for side, of in ages.items()}
+        return {side: {venue: spread for venue, spread in of.items() if spread} for side, of in found.items()}
+
+    @property
     def detected(self) -> Rates:
         """Entry spreads seen, of the trades that got on with both legs: the same trades as `executed`."""
         return _rates(trade.entry_detected for trade in self.trades if trade.entry_executed is not None)
@@ -180,23 +154,27 @@ class Report:
             "open_trades": self.open_trades,
             "flat": self.flat,
             "agree": self.agree,
-            "pnl_usd": _decimal(self.pnl_e8),
-            "fees_usd": _decimal(self.fees_e8),
-            "funding_usd": _decimal(self.funding_e8),
+            "pnl_usd": decimal_of(self.pnl_e8),
+            "fees_usd": decimal_of(self.fees_e8),
+            "funding_usd": decimal_of(self.funding_e8),
             "detected_bps": self.detected.to_json(),
             "executed_bps": self.executed.to_json(),
             "exit_detected_bps": self.exit_detected.to_json(),
             "exit_executed_bps": self.exit_executed.to_json(),
             "order_classes": {
-                name: {"trades": trades, "fees_usd": _decimal(fees_e8), "pnl_usd": _decimal(pnl_e8)}
+                name: {"trades": trades, "fees_usd": decimal_of(fees_e8), "pnl_usd": decimal_of(pnl_e8)}
                 for name, (trades, fees_e8, pnl_e8) in self.order_classes.items()
+            },
+            "causes": [cause.to_json() for cause in self.causes],
+            "quote_age": {
+                side: {venue: _micros(spread) for venue, spread in of.items()} for side, of in self.quote_ages.items()
             },
             "unhedged_ms_max": self.unhedged_ns_max / 10**6,
             "in_doubt": self.in_doubt,
             "latency": {venue: latency.to_json() for venue, latency in self.latency.items()},
             "loop": {"lag": _micros(self.loop_lag), "gc_pauses": _micros(self.gc_pauses)},
             "positions": [
-                {"venue": venue, "symbol": symbol, "size": _decimal(size_e8)}
+                {"venue": venue, "symbol": symbol, "size": decimal_of(size_e8)}
                 for (venue, symbol), size_e8 in self.positions.items()
             ],
             "trades": [trade.to_json() for trade in self.trades],
@@ -229,12 +207,20 @@ def report_of(journal: JournalReader, run_id: str = "", *, alive: bool) -> Repor
 
 def _report(journal: JournalReader, run: RunRow, status: Status) -> Report:
     notes = _notes_of_run(journal, run, status)
-    trades = tuple(
-        _trade(row, journal.orders(trade_id=row.trade_id), notes) for row in journal.trades(run_id=run.run_id)
-    )
-    trade_ids = {trade.trade_id for trade in trades}
+    rows = journal.trades(run_id=run.run_id)
+    trade_ids = {row.trade_id for row in rows}
     # A payment goes with its trade; one that came with no order of ours, with the run that heard of it.
     paid = [p for p in journal.funding() if p.trade_id in trade_ids or (p.trade_id is None and p.run_id == run.run_id)]
+    funding_e8 = Counter[str]()
+    for payment in paid:
+        funding_e8[payment.trade_id or ""] += payment.payment_e8
+    quotes: dict[str, list[QuoteRow]] = {}
+    for quote in journal.quotes(run_id=run.run_id):
+        quotes.setdefault(quote.trade_id, []).append(quote)
+    trades = tuple(
+        trade_report(row, journal.orders(trade_id=at), quotes.get(at, []), funding_e8[at], notes)
+        for row, at in ((row, row.trade_id) for row in rows)
+    )
     positions = journal.positions()
     # While the bot runs, an order on its way is business as usual; once it does not, nobody follows the order.
     doubtful = [o for o in journal.unresolved() if status != "running" or o.state is OrderState.UNKNOWN]
@@ -287,66 +273,6 @@ def _notes_of_run(journal: JournalReader, run: RunRow, status: Status) -> list[s
         notes.append(f"{journal.unread_bytes} bytes behind the last record are of a record cut off by a crash")
     odd = [order for order in journal.orders(run_id=run.run_id) if order.surprises]
     return notes + [f"order {o.client_id} at {o.venue}: {o.surprises} news that contradict its state" for o in odd]
-
-
-def _trade(row: TradeRow, orders: list[OrderRow], notes: list[str]) -> TradeReport:
-    net_e8: Counter[str] = Counter()
-    cash_e8, fees_e8 = 0, 0
-    for order in orders:
-        sign = 1 if order.side == 1 else -1
-        net_e8[order.leg] += sign * order.filled_e8
-        cash_e8 -= sign * order.notional_e8
-        fees_e8 += order.fee_e8
-    is_over = row.outcome not in (None, "stuck")
-    unpriced = [order.client_id for order in orders if not order.is_priced]
-    if is_over and unpriced:
-        notes.append(f"trade {row.trade_id}: no price for all that filled of {', '.join(unpriced)}")
-    # A position told after the end belongs to this trade: its cash is not yet a result.
-    is_known = is_over and not unpriced and (net_e8["a"], net_e8["b"]) == (row.dust_a_e8, row.dust_b_e8)
-    pnl_e8 = cash_e8 - fees_e8 if is_known else None
-    if is_over and (pnl_e8, fees_e8) != (row.pnl_e8, row.fees_e8):
-        told, found = _usd(row.pnl_e8), _usd(pnl_e8)
-        notes.append(f"trade {row.trade_id}: its end told a PnL of {told}, its fills give {found}")
-    return TradeReport(
-        trade_id=row.trade_id,
-        pair_id=row.pair_id,
-        outcome=row.outcome or "open",
-        size_e8=row.size_e8,
-        notional_e8=_entry_notional_e8(orders),
-        entry_detected=row.detected_spread_rate_e8,
-        entry_executed=_executed(orders, ("entry", "repair")),
-        exit_detected=row.exit_detected_spread_rate_e8,
-        exit_executed=_executed(orders, ("exit",)),
-        fees_e8=fees_e8,
-        pnl_e8=pnl_e8,
-        unhedged_ns_max=row.unhedged_ns_max or 0,
-        opened_unix_ns=row.unix_ns,
-        closed_unix_ns=row.closed_unix_ns,
-        order_class=row.order_class,
-        class_reason=row.class_reason,
-    )
-
-
-def _entry_notional_e8(orders: list[OrderRow]) -> int:
-    entered = Counter[int]()
-    for order in orders:
-        if order.purpose in ("entry", "repair"):
-            entered[order.side] += order.notional_e8
-    return max(entered.values(), default=0)
-
-
-def _executed(orders: list[OrderRow], purposes: tuple[str, ...]) -> int | None:
-    """Return the spread these orders got, per unit of size; None unless both sides filled and are priced."""
-    size_e8, notional_e8 = Counter[int](), Counter[int]()
-    for order in orders:
-        if order.purpose in purposes and order.filled_e8:
-            if not order.is_priced:
-                return None
-            size_e8[order.side] += order.filled_e8
-            notional_e8[order.side] += order.notional_e8
-    if not (size_e8[1] and size_e8[2]):
-        return None
-    return spread_rate_e8(notional_e8[1] * E8 // size_e8[1], notional_e8[2] * E8 // size_e8[2])
 
 
 def _on_at_venues(journal: JournalReader, last_check: list[CheckRow]) -> bool:
@@ -411,16 +337,3 @@ def _rates(rates: Iterable[int | None]) -> Rates:
     known = [rate for rate in rates if rate is not None]
     spread = spread_of(known)
     return Rates(spread.n, spread.p50, sum(known)) if spread else Rates(0, 0, 0)
-
-
-def _decimal(value_e8: int | None) -> float | None:
-    """Return money for JSON. Exact below 2**53 e-8, some 90 million; it is only shown, never calculated with."""
-    return None if value_e8 is None else float(format_e8(value_e8))
-
-
-def _usd(value_e8: int | None) -> str:
-    return "unknown" if value_e8 is None else format_e8(value_e8)
-
-
-def _bps(rate_e8: int | None) -> float | None:
-    return None if rate_e8 is None else rate_e8 / BPS_E8

@@ -7,6 +7,7 @@ from rich.text import Text
 from deltawire.core.latency import ORDER_PHASES, VENUE_PHASES, Spread
 from deltawire.core.money import BPS_E8, E8
 from deltawire.journal.report import Rates, Report
+from deltawire.journal.split import SIDES
 
 TRADES_SHOWN = 20  # the last ones; --json has them all
 _PHASES_SHOWN = (*ORDER_PHASES, *VENUE_PHASES, "reaction", "fill")
@@ -19,6 +20,8 @@ def render(report: Report) -> RenderableType:
     parts: list[RenderableType] = [_summary(report)]
     if report.trades:
         parts.append(_trades(report))
+    if report.causes:
+        parts.append(_causes(report))
     if report.latency:
         parts += _latency(report)
     for name, spread in (("loop lag", report.loop_lag), ("collector pauses", report.gc_pauses)):
@@ -48,9 +51,9 @@ def _summary(report: Report) -> Table:
         ("entry spread executed", _rates(report.executed)),
         ("exit spread detected", _rates(report.exit_detected)),
         ("exit spread executed", _rates(report.exit_executed)),
-        (f"fees, {money}", _usd(report.fees_e8)),
-        (f"funding, {money}", _usd(report.funding_e8)),
-        (f"PnL after fees and funding, {money}", _usd(report.pnl_e8)),
+        ("fees", f"{_usd(report.fees_e8)} {money}"),
+        ("funding", f"{_usd(report.funding_e8)} {money}"),
+        ("PnL after fees and funding", f"{_usd(report.pnl_e8)} {money}"),
         ("longest time one leg stood alone", f"{report.unhedged_ns_max / 1e6:.1f} ms"),
         ("orders in doubt", str(report.in_doubt)),
         ("flat", _yes_no(yes=report.flat)),
@@ -68,15 +71,16 @@ def _summary(report: Report) -> Table:
 def _trades(report: Report) -> Table:
     shown = report.trades[-TRADES_SHOWN:]
     title = "Trades" if len(shown) == len(report.trades) else f"Last {len(shown)} of {len(report.trades)} trades"
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for heading in ("trade", "outcome"):
-        table.add_column(heading, overflow="fold")
+    prefix = f"{report.run_id}-"  # of every id that was made in the run: said once, or the table is too wide
+    table = Table(title=f"{title}; their ids begin with {prefix}", title_justify="left", title_style="bold")
+    table.add_column("trade", overflow="fold")
+    table.add_column("outcome", no_wrap=True)
     for heading in ("entry bps\nseen → got", "exit bps\nseen → got", "fees", "PnL", "unhedged\nms"):
         table.add_column(heading, justify="right", no_wrap=True)
     for trade in shown:
         table.add_row(
-            trade.trade_id,
-            trade.outcome,
+            trade.trade_id.removeprefix(prefix),
+            trade.outcome.replace("_", " "),
             f"{_bps(trade.entry_detected)} → {_bps(trade.entry_executed)}",
             f"{_bps(trade.exit_detected)} → {_bps(trade.exit_executed)}",
             _usd(trade.fees_e8),
@@ -84,6 +88,50 @@ def _trades(report: Report) -> Table:
             f"{trade.unhedged_ns_max / 1e6:.1f}",
         )
     return table
+
+
+# What each row of the table of causes is called; `side` causes stand once for entry and once for exit.
+_STEPS = {
+    "best": "{side}, at the best prices",
+    "depth": "  size beyond the best price (depth)",
+    "seen": "{side}, as seen",
+    "wait": "  waited to be sent",
+    "staleness": "  book moved under way (staleness)",
+    "leg delay": "  leg asked again or second (leg delay)",
+    "slipped": "  slipped, cause not on record",
+    "fees": "fees",
+    "funding": "funding",
+    "other": "repairs, unwinds, uneven sizes",
+    "kept": "kept",
+}
+
+
+def _causes(report: Report) -> Table:
+    found: dict[str, dict[str, float]] = {}
+    for cause in report.causes:
+        found.setdefault(cause.name, {})[cause.venue] = cause.bps
+    venues = sorted({cause.venue for cause in report.causes} - {""})
+    over = sum(bool(trade.causes) for trade in report.trades)
+    title = f"Where the edge went, in bps of notional: mean of {over} finished trades"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("cause")
+    for venue in (*venues, "sum"):
+        table.add_column(venue, justify="right", no_wrap=True)
+    for name, by_venue in found.items():
+        side, _, part = name.partition(" ") if name.split(" ", 1)[0] in SIDES else ("", "", name)
+        if part in ("best", "seen", "fees", "kept"):
+            table.add_section()
+        figures = (f"{_nonzero(by_venue[venue]):+.2f}" if venue in by_venue else "" for venue in venues)
+        table.add_row(_STEPS[part].format(side=side), *figures, f"{_nonzero(sum(by_venue.values())):+.2f}")
+        if part == "best" and side in report.quote_ages:
+            table.add_row("  age of the quotes then, ms", *_ages(report, side, venues), "")
+    return table
+
+
+def _ages(report: Report, side: str, venues: list[str]) -> list[str]:
+    """Return the median age of each venue's quotes."""
+    ages = report.quote_ages[side]
+    return [f"{ages[venue].p50 / 1e6:.1f}" if venue in ages else "" for venue in venues]
 
 
 def _latency(report: Report) -> list[RenderableType]:
@@ -114,15 +162,20 @@ def _spread(spread: Spread) -> str:
 def _rates(rates: Rates) -> str:
     if not rates.n:
         return "none"
-    return f"median {_bps(rates.p50)} bps, mean {rates.total / rates.n / BPS_E8:.2f} bps (n={rates.n})"
+    return f"median {_bps(rates.p50)}, mean {rates.total / rates.n / BPS_E8:.2f} bps (n={rates.n})"
 
 
 def _bps(rate_e8: int | None) -> str:
-    return "-" if rate_e8 is None else f"{rate_e8 / BPS_E8:.2f}"
+    return "-" if rate_e8 is None else f"{_nonzero(rate_e8 / BPS_E8):.2f}"
+
+
+def _nonzero(value: float, places: int = 2) -> float:
+    """Return the value rounded, and zero without a sign."""
+    return round(value, places) + 0.0
 
 
 def _usd(value_e8: int | None) -> str:
-    return "-" if value_e8 is None else f"{value_e8 / E8:,.4f}"
+    return "-" if value_e8 is None else f"{_nonzero(value_e8 / E8, 4):,.4f}"
 
 
 def _yes_no(*, yes: bool) -> str:

@@ -5,7 +5,7 @@ from. Of an order, three accounts of what filled are kept apart (single fills, r
 filled_e8 is the largest of them, never a sum of two.
 """
 
-SCHEMA = "5"  # any change of the tables or of what is put in them: a projection of another number is built anew
+SCHEMA = "6"  # any change of the tables or of what is put in them: a projection of another number is built anew
 
 TABLES = {
     "runs": """
@@ -49,6 +49,10 @@ TABLES = {
         fees_e8 BIGINT, pnl_e8 BIGINT, unhedged_ns_max BIGINT, dust_a_e8 BIGINT, dust_b_e8 BIGINT,
         closed_unix_ns BIGINT, first_leg TEXT NOT NULL, layer INTEGER NOT NULL, order_class TEXT NOT NULL,
         class_reason TEXT NOT NULL""",
+    "quotes": """
+        trade_id TEXT NOT NULL, purpose TEXT NOT NULL, leg TEXT NOT NULL, venue TEXT NOT NULL, seq BIGINT NOT NULL,
+        size_e8 BIGINT NOT NULL, best_price_e8 BIGINT NOT NULL, price_e8 BIGINT NOT NULL,
+        age_ns BIGINT NOT NULL, venue_age_ns BIGINT, PRIMARY KEY (trade_id, purpose, leg)""",
     "latency": """
         seq BIGINT PRIMARY KEY, run_id TEXT NOT NULL, client_id TEXT NOT NULL, venue TEXT NOT NULL,
         stamps TEXT NOT NULL""",

@@ -73,7 +73,7 @@ async def test_the_causes_of_a_trade_add_up_to_what_was_kept(ledger: Ledger, tmp
     assert sum(causes.values()) == pytest.approx(kept)
     # (102 - 100 + 100 - 101) * 2 less four fees of 0.01, on a notional of 2 * 102.
     assert kept == pytest.approx((2 - 0.04) / 204 * 1e4)
-    assert causes["fees"] == pytest.approx(-0.04 / 204 * 1e4)
+    assert causes["fees paradex"] + causes["fees vest"] == pytest.approx(-0.04 / 204 * 1e4)
     assert causes["entry seen"] == 30
     assert causes["entry seen"] + causes["entry slipped"] == pytest.approx(trade["executed_bps"])
     assert dict(told["causes"]) == pytest.approx(dict(trade["causes"]))
@@ -97,7 +97,7 @@ async def test_an_unwound_trade_shows_what_it_cost(ledger: Ledger, tmp_path: Pat
     }
     write(tmp_path, [*begun(), *orders, facts.trade_closed(outcome="unwound", pnl_e8=-2 * E8, **nothing)])
     told = await view(ledger)
-    assert dict(told["trades"][0]["causes"]) == pytest.approx({"fees": 0, "other": -100, "kept": -100})
+    assert dict(told["trades"][0]["causes"]) == pytest.approx({"other": -100, "kept": -100})
     assert [(alert["level"], alert["text"]) for alert in told["alerts"]] == [("warning", "t1 unwound")]
 
 

@@ -236,6 +236,30 @@ async def test_a_round_trip_is_entered_held_closed_and_agreed(world: World):
     assert world.vest.closed
 
 
+async def test_the_journal_keeps_both_books_as_they_were_at_the_decisions(world: World):
+    bot = await world.begin()
+    world.enter()
+    bought_e8, sold_e8 = world.paradex.book(PARADEX.symbol).asks[0][0], world.vest.book(VEST.symbol).bids[0][0]
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.fill(world.vest.last.client_id)
+    world.clock.now_ns += 7 * MS
+    world.paradex.quote(60_000 * E8 - E8 // 10, 60_000 * E8 + E8 // 10)
+    world.clock.now_ns += 5 * MS
+    world.vest.quote(60_000 * E8 - E8 // 10, 60_000 * E8 + E8 // 10)  # the spread is back: it closes on this
+    world.paradex.fill(world.paradex.last.client_id)
+    world.vest.fill(world.vest.last.client_id)
+    assert await bot.stop("test")
+    [opened], [closed] = world.of(TradeOpened), world.of(TradeClosed)
+    assert [(q.leg, q.venue, q.best_price_e8, q.price_e8) for q in opened.quotes] == [
+        ("a", "paradex", bought_e8, bought_e8),
+        ("b", "vest", sold_e8, sold_e8),
+    ]
+    assert [(q.leg, q.size_e8, q.best_price_e8, q.age_ns) for q in closed.exit_quotes] == [
+        ("a", SIZE_E8, 60_000 * E8 - E8 // 10, 5 * MS),
+        ("b", SIZE_E8, 60_000 * E8 + E8 // 10, 0),
+    ]
+
+
 async def test_an_intent_is_in_the_journal_before_its_bytes_can_leave(world: World):
     await world.begin()
     seen: list[bool] = []

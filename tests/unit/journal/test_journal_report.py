@@ -1,5 +1,6 @@
 import io
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -258,7 +259,7 @@ def test_one_run_of_many_is_reported_by_its_id_and_the_last_by_default(tmp_path:
 def test_simulated_money_is_called_simulated_wherever_it_is_shown(tmp_path: Path):
     text = shown(report_of(tmp_path / "sim", finished()))
     assert "no figure here is money" in text
-    assert "PnL after fees and funding, simulated USD" in text
+    assert re.search(r"PnL after fees and funding +│ +[0-9.]+ simulated USD", text)
     real = [facts.run_started(simulated=False), *finished()[1:]]
     assert "simulated" not in shown(report_of(tmp_path / "real", real))
 

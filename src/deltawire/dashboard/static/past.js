@@ -81,16 +81,32 @@ async function updateDetail(row, trade) {
   right.replaceChildren(...orders(details.get(trade.trade_id).orders));
 }
 
+// A cause of one leg ends with its venue.
 const CAUSES = {
+  "entry best": "best prices at entry",
+  "entry depth": "depth",
   "entry seen": "seen at entry",
+  "entry wait": "waited to be sent",
+  "entry staleness": "staleness",
+  "entry leg delay": "leg delay",
   "entry slipped": "lost at entry",
+  "exit best": "best prices at exit",
+  "exit depth": "depth",
   "exit seen": "seen at exit",
+  "exit wait": "waited to be sent",
+  "exit staleness": "staleness",
+  "exit leg delay": "leg delay",
   "exit slipped": "lost at exit",
   fees: "fees",
   funding: "funding",
   other: "repairs, unwinds",
   kept: "kept",
 };
+
+function causeName(name) {
+  const known = Object.keys(CAUSES).find((cause) => name === cause || name.startsWith(`${cause} `));
+  return known ? `${CAUSES[known]}${name.slice(known.length)}` : name;
+}
 
 // A waterfall of causes: each bar begins where the one before ended; the last one stands on zero.
 export function bridge(causes) {
@@ -111,7 +127,7 @@ export function bridge(causes) {
     const zero = el("u");
     zero.style.left = `${(-lo / wide) * 100}%`;
     list.append(
-      el("div", { class: name === "kept" ? "total" : "" }, el("dt", {}, CAUSES[name] ?? name), el("dd", { class: "track", "aria-hidden": "true" }, zero, bar), el("dd", { class: "n" }, bps(value))),
+      el("div", { class: name === "kept" ? "total" : "" }, el("dt", {}, causeName(name)), el("dd", { class: "track", "aria-hidden": "true" }, zero, bar), el("dd", { class: "n" }, bps(value))),
     );
   }
   return list;
