@@ -113,7 +113,10 @@ NOTES: dict[str, Note] = {
         "signed_off run_id status records flat agree asked_live compared_unix_ns venues answers differences violations "
         "notes",
     ),
-    "drill": Note("1: a promise was broken.", "seed kills killed_while faults round_trips"),
+    "drill": Note(
+        "1: a promise was broken, or a phase was met too seldom.",
+        "seed kills killed_in_phase phases_short faults round_trips found",
+    ),
     "bench": Note(
         "1: with `--check`, something got slower.",
         "name settings results ratios",

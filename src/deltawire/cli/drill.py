@@ -11,22 +11,21 @@ import orjson
 import typer
 
 from deltawire.cli import exits
+from deltawire.cli.drill_aim import PHASES, share_of
 from deltawire.cli.drill_run import CrashDrill, Drill, DrillFailed
 from deltawire.cli.sim_control import Unreadable
 from deltawire.core.latency import spread_of
 
-# A drill proves something of each phase a kill fell into, and nothing of the others: they are named.
-IN_A_TRADE = ("entering", "repairing", "unwinding", "holding", "exiting")
 
-
-def drill(kills: int, seed: int, rtt_ms: float, directory: Path | None, *, as_json: bool) -> None:
+def drill(kills: int, seed: int, rtt_ms: float, directory: Path | None, *, at_least: int | None, as_json: bool) -> None:
     """Run the drill and print what it found. Exit 0 only when nothing was."""
     folder = Path(tempfile.mkdtemp(prefix="deltawire-drill-")) if directory is None else directory.absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             exits.leave(f"{folder} is not empty; name a new folder with --dir", exits.MISUSED)
-        done = CrashDrill(folder, kills=kills, seed=seed, rtt_ms=rtt_ms, tell=_say).run()
+        each = share_of(kills) if at_least is None else at_least
+        done = CrashDrill(folder, kills=kills, at_least=each, seed=seed, rtt_ms=rtt_ms, tell=_say).run()
     except (DrillFailed, Unreadable, OSError) as e:
         exits.leave(f"the drill could not be carried out: {e}", exits.FAILED)
     except KeyboardInterrupt:
@@ -44,8 +43,9 @@ def as_document(done: Drill) -> dict[str, Any]:
         "seed": done.seed,
         "kills": done.kills,
         "killed_while": dict(_phases(done)),
-        "killed_in_a_trade": _in_a_trade(done),
-        "phases_not_met": [phase for phase, count in _in_a_trade(done).items() if not count],
+        "killed_in_phase": _by_phase(done),
+        "phases_at_least": done.at_least,
+        "phases_short": [phase for phase, count in _by_phase(done).items() if count < max(done.at_least, 1)],
         "killed_with_orders_out": sum(scene.orders_out > 0 for scene in done.scenes),
         "killed_with_a_trade_open": sum(scene.was_open for scene in done.scenes),
         "orders_received": done.orders,
@@ -65,13 +65,9 @@ def lines(done: Drill) -> list[str]:
     document = as_document(done)
     return [
         f"{done.kills} kills in {done.duration_s:.0f} s, seed {done.seed}",
-        f"killed in a trade: {_counted(_in_a_trade(done))}",
-        f"killed outside one: {_counted({at: n for at, n in _phases(done).items() if at not in IN_A_TRADE})}",
-        *(
-            [f"NOT MET: no kill fell into {', '.join(document['phases_not_met'])}"]
-            if document["phases_not_met"]
-            else []
-        ),
+        f"killed while: {_counted(_by_phase(done))}{f' (at least {done.at_least} each)' if done.at_least else ''}",
+        f"killed outside a trade: {_counted({at: n for at, n in _phases(done).items() if at not in PHASES})}",
+        *([f"MET TOO SELDOM: {', '.join(document['phases_short'])}"] if document["phases_short"] else []),
         f"with orders out: {document['killed_with_orders_out']}",
         f"with a trade open: {document['killed_with_a_trade_open']}",
         f"orders received by the venues: {done.orders}, executed: {done.executed}, round trips: {done.trades}",
@@ -84,10 +80,10 @@ def lines(done: Drill) -> list[str]:
     ]
 
 
-def _in_a_trade(done: Drill) -> dict[str, int]:
-    """Return how many kills fell into each phase of a trade, those with none too."""
+def _by_phase(done: Drill) -> dict[str, int]:
+    """Return how many kills fell into each phase of a trade and into recovery, those with none too."""
     phases = _phases(done)
-    return {phase: phases[phase] for phase in IN_A_TRADE}
+    return {phase: phases[phase] for phase in PHASES}
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -2,7 +2,7 @@
 
 Every process is the one a person would start. Instants come from the seed; what the bot is doing at an instant comes
 from the machine, so a drill is repeatable in kind, not in detail. Most kills are aimed: some microseconds to a third of
-a second after the journal shows an order about to leave.
+a second after the journal shows an order about to leave, or a phase that has been met too seldom (drill_aim).
 """
 
 import random
@@ -18,6 +18,7 @@ from typing import Any
 from deltawire.cli.children import Child
 from deltawire.cli.control_client import BotRefused, NotRunning, ask
 from deltawire.cli.demo_files import write_bot_files
+from deltawire.cli.drill_aim import AN_ENTRY, IN_A_TRADE, RECOVERING, START, TRADING, Aims
 from deltawire.cli.drill_judge import Life, charged_ns, disagreements, duplicates, executions, lot_of, unhedged
 from deltawire.cli.drill_watch import JournalWatch, Scene
 from deltawire.cli.sim_control import Unreadable, control
@@ -47,7 +48,9 @@ FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("fill_before_ack", {}),
 )
 _SIM = "seed: {seed}\nrtt_ms: {rtt_ms:g}\ncollateral_usd: 1000000\nvest: {{depth_median_ms: 60, depth_p90_ms: 120}}\n"
-_SETTINGS = {"daily_loss_max_usd": "1000000", "max_hold_s": "2"}
+# No limit of losses and no pause after a failed trade: there shall be something to be killed in.
+_SETTINGS = {"daily_loss_max_usd": "1000000", "max_hold_s": "2", "cooldown_ms": "0"}
+PHASE_WITHIN_S = 8.0  # a phase that has not come by then is not waited for: the bot is killed as it is
 
 
 class DrillFailed(Exception):
@@ -59,6 +62,7 @@ class Drill:
     """What one drill did and found. found: every broken promise, in words; empty is a pass."""
 
     seed: int
+    at_least: int = 0  # kills each phase was to get
     kills: int = 0
     scenes: list[Scene] = field(default_factory=list)
     lives: list[Life] = field(default_factory=list)
@@ -74,11 +78,17 @@ class Drill:
 
 
 class CrashDrill:
-    def __init__(self, folder: Path, *, kills: int, seed: int, rtt_ms: float, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, *, kills: int, at_least: int, seed: int, rtt_ms: float, tell: Callable[[str], None]
+    ) -> None:
+        """at_least: each phase gets so many kills; for its sake up to as many again are added, then it is a failure."""
         self._folder, self._kills, self._rtt_ms, self._tell = folder, kills, rtt_ms, tell
         self._rng = random.Random(seed)  # noqa: S311 - instants and faults, not keys
         self._market_rng = random.Random(seed + 1)  # noqa: S311 - its own: the market thread draws when it likes
-        self._drill = Drill(seed)
+        self._aims = Aims(kills, at_least, self._rng)
+        self._met: Counter[str] = Counter()
+        self._was_open = False
+        self._drill = Drill(seed, at_least)
         self._journal = folder / "journal"
         self._restless = threading.Event()
         self._end = threading.Event()
@@ -96,12 +106,21 @@ class CrashDrill:
             cleanup.callback(market.join)
             cleanup.callback(self._end.set)
             self._watch = JournalWatch(self._journal)
-            while self._drill.kills < self._kills and len(self._drill.found) < FOUND_KEPT:
+            while self._goes_on():
                 self._live_and_die(cleanup)
+            for phase, count in self._aims.missing(self._met).items():
+                self._found(f"only {self._met[phase]} kills fell into {phase}, {count} too few to prove anything of it")
             self._last_life(cleanup)
             self._judge(ready)
         self._drill.duration_s = time.monotonic() - began_s
         return self._drill
+
+    def _goes_on(self) -> bool:
+        if len(self._drill.found) >= FOUND_KEPT:
+            return False
+        return self._drill.kills < self._kills or (
+            self._drill.kills < 2 * self._kills and bool(self._aims.missing(self._met))
+        )
 
     # ---- processes -------------------------------------------------------------------------------------------------
 
@@ -126,16 +145,16 @@ class CrashDrill:
         return bot
 
     def _live_and_die(self, cleanup: ExitStack) -> None:
+        aim = self._aims.next(self._met, self._drill.kills, was_open=self._was_open)
         bot = self._start_bot(cleanup)
-        plan = self._rng.random()
-        if plan < 0.2:
-            self._wait(bot, self._rng.uniform(0, 2.5))  # while it starts, or recovers
+        if aim == START:
+            self._wait(bot, self._rng.uniform(0, 2.5))
+        elif aim == RECOVERING:
+            self._wait_started(bot)
+            self._wait(bot, self._aims.delay_s(aim))
         elif self._wait_ready(bot):
             self._restless.set()
-            if plan < 0.35:
-                self._wait(bot, self._rng.uniform(0, 3))
-            else:
-                self._wait_for_order(bot)
+            self._wait_for(aim, bot)
         ended = bot.exit_code
         bot.kill()
         self._restless.clear()
@@ -144,11 +163,19 @@ class CrashDrill:
             self._found(f"the bot ended by itself with code {ended}, see {bot.log.name}: {bot.last_lines(3)}")
             return
         self._drill.kills += 1
-        scene = self._watch.scene
-        # One that had not compared its positions yet was starting, whatever its journal says of the run before.
-        self._drill.scenes.append(scene if self._ready_unix_ns else replace(scene, phase="starting"))
+        self._note_scene()
         if self._drill.kills % 10 == 0:
             self._tell(f"{self._drill.kills} kills, {self._watch.round_trips} round trips, found {self._drill.found}")
+
+    def _note_scene(self) -> None:
+        scene = self._watch.scene
+        self._was_open = scene.was_open or scene.orders_out > 0
+        if not self._ready_unix_ns:
+            # One that had not compared its positions yet was starting, whatever its journal says of the run before.
+            began = self._watch.run_id != self._run_before
+            scene = replace(scene, phase=RECOVERING if began and self._was_open else "starting")
+        self._drill.scenes.append(scene)
+        self._met[scene.phase] += 1
 
     def _wait_ready(self, bot: Child) -> bool:
         deadline_s = time.monotonic() + START_S_MAX
@@ -180,20 +207,44 @@ class CrashDrill:
         while bot.exit_code is None and time.monotonic() < until_s:
             time.sleep(0.005)
 
-    def _wait_for_order(self, bot: Child) -> None:
-        """Return shortly after an order is about to leave: an entry half of the time, else what comes after entries."""
-        wanted = {"entry"} if self._rng.random() < 0.4 else {"exit", "repair", "unwind"}
-        after_s = 10 ** self._rng.uniform(-5, -0.5)
+    def _wait_started(self, bot: Child) -> None:
+        """Return when the bot has begun its run: it has read what the one before left, and asks the venues."""
+        until_s = time.monotonic() + START_S_MAX
+        while bot.exit_code is None and self._watch.run_id == self._run_before and time.monotonic() < until_s:
+            self._watch.look()
+            time.sleep(0.002)
+
+    def _wait_for(self, aim: str, bot: Child) -> None:
+        """Return when the bot is where it is to be killed, or would not come there."""
+        if aim == TRADING:
+            self._wait(bot, self._rng.uniform(0, 3))
+            return
         self._watch.look()
-        self._watch.forget_intents()
-        until_s = time.monotonic() + 5
+        if aim in IN_A_TRADE:
+            self._lead_to(aim, bot)
+            self._until(bot, lambda: aim in self._watch.phases)
+        else:
+            wanted = {"entry"} if aim == AN_ENTRY else {"exit", "repair", "unwind"}
+            self._watch.forget_intents()
+            self._until(bot, lambda: (now := self._watch.last_intended) is not None and now.purpose in wanted)
+        after_s = self._aims.delay_s(aim)
+        self._wait(bot, after_s) if after_s > 0.005 else _spin(after_s)
+
+    def _lead_to(self, phase: str, bot: Child) -> None:
+        """Have the venues err so that a trade comes into this phase; for that, none may be open that would take it."""
+        faults = list(self._aims.faults(phase))
+        if faults:
+            self._until(bot, lambda: not self._watch.phases)
+            for fault in faults:
+                control(self._control_url, "/faults", fault)
+
+    def _until(self, bot: Child, done: Callable[[], bool]) -> None:
+        until_s = time.monotonic() + PHASE_WITHIN_S
         while bot.exit_code is None and time.monotonic() < until_s:
             self._watch.look()
-            intent = self._watch.last_intended
-            if intent is not None and intent.purpose in wanted:
-                break
+            if done():
+                return
             time.sleep(0.0002)  # a sleep longer than this would never meet an order between journal and wire
-        self._wait(bot, after_s) if after_s > 0.005 else _spin(after_s)
 
     def _note_death(self) -> None:
         self._drill.lives.append(Life(self._born_unix_ns, self._ready_unix_ns, time.time_ns()))

@@ -18,6 +18,8 @@ from deltawire.journal.records import (
 )
 from deltawire.journal.segments import Tail
 
+# An intent is on record before the change of phase it belongs to.
+_PHASES = {"entry": "entering", "repair": "repairing", "unwind": "unwinding", "exit": "exiting"}
 _LAST_WORDS = frozenset({"closed", "rejected", "not_sent", "not_found"})
 
 
@@ -59,6 +61,11 @@ class JournalWatch:
         return self._running
 
     @property
+    def phases(self) -> set[str]:
+        """What the open trades are doing."""
+        return set(self._phases.values())
+
+    @property
     def scene(self) -> Scene:
         return Scene(next(reversed(self._phases.values()), "watching"), len(self._out), bool(self._phases))
 
@@ -73,7 +80,7 @@ class JournalWatch:
             case OrderIntended():
                 self.last_intended = record
                 self._out[record.client_id] = record
-                self._phases.setdefault(record.trade_id, "entering")
+                self._phases[record.trade_id] = _PHASES[record.purpose]
             case OrderObserved():
                 self._on_observed(record)
             case TradeStateChanged(trade_id=trade_id) if trade_id in self._phases:

@@ -311,12 +311,15 @@ def drill(
         Path | None, typer.Option("--dir", help="Empty folder for journal and logs.", metavar="DIR")
     ] = None,
     *,
+    at_least: Annotated[
+        int | None, typer.Option("--each", min=0, max=1000, help="Kills each phase gets; else a twentieth of all.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Kill the bot again and again in mid-trade, then hold journal against venues. Exit 0: nothing is wrong."""
     from deltawire.cli.drill import drill as work
 
-    work(kills, seed, rtt_ms, directory, as_json=as_json)
+    work(kills, seed, rtt_ms, directory, at_least=at_least, as_json=as_json)
 
 
 @app.command()

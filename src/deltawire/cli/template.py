@@ -23,6 +23,7 @@ class Values:
     exit_spread_bps: str = "2"
     max_hold_s: str = "3600"
     confirm_updates: str = "2"
+    cooldown_ms: str = "5000"
     order_notional_max_usd: str = "2000"
     daily_loss_max_usd: str = "50"
     socket: str = "deltawire.sock"
@@ -126,7 +127,7 @@ pairs:
     confirm_updates: $confirm_updates          # book updates in a row above the threshold before an entry
     confirm_ms: 0              # and for at least this long
     max_hold_s: $max_hold_s           # close after this long, whatever the spread
-    cooldown_ms: 5000          # no entries so long after a trade was given back; doubled by each further one in a row
+    cooldown_ms: $cooldown_ms          # no entries so long after a given-back trade; doubled by each more in a row
     max_slippage_bps: 2        # how far past the seen price an order's cap may lie
     funding_bps: 0             # expected funding over the hold; negative is received
     funding_hour_bps_max: 5    # funding both legs together may cost an hour; above it no entry, and what is open closes
