@@ -301,7 +301,10 @@ class Bot:
             await self.recorder.close()
         except JournalUnwritable as e:
             self._log.error(
-                "journal.not_kept", reason=str(e), orders_unrecorded=self.recorder.unrecorded, remedy=_JOURNAL_REMEDY
+                "journal.not_kept",
+                reason=str(e),
+                orders_unrecorded=len(self.recorder.unrecorded),
+                remedy=_JOURNAL_REMEDY,
             )
             return False
         return True

@@ -54,9 +54,12 @@ class Recorder:
             self._mark.leaving(order.correlator)
 
     @property
-    def unrecorded(self) -> int:
-        """How many intents wait for the disk: of orders that left all the same. With the process they would be lost."""
-        return sum(isinstance(record, OrderIntended) for record in self._later)
+    def unrecorded(self) -> list[OrderIntended]:
+        """Return the intents that wait for the disk: of orders that left all the same, and lost with the process.
+
+        A ladder's are on record as that; the next run asks for them.
+        """
+        return [record for record in self._later if isinstance(record, OrderIntended)]
 
     def later(self, record: Record) -> None:
         """Write a record as soon as the loop is free again, in order."""

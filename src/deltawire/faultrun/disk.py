@@ -14,6 +14,7 @@ from pathlib import Path
 from deltawire.core.money import E8
 from deltawire.faultrun.loop import VirtualLoop
 from deltawire.journal.log import JournalLog, JournalUnwritable
+from deltawire.journal.records import OrderIntended, decode
 from deltawire.journal.segments import segments
 
 MARK = "leaving"  # the file that stands for the machine's memory, see journal.leaving
@@ -129,3 +130,10 @@ class FaultyJournal(JournalLog):
             self._dirty = True
         e = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise JournalUnwritable(f"cannot append to the journal {self.directory}: {e}") from e
+
+
+def intents_in(lines: bytes) -> list[OrderIntended]:
+    """Return the intents among lines of a journal; a torn last one says nothing."""
+    whole = lines[: lines.rfind(b"\n") + 1].splitlines()
+    records = [decode(line.split(b" ", 2)[2]) for line in whole]
+    return [record for record in records if isinstance(record, OrderIntended)]

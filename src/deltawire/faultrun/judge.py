@@ -5,7 +5,7 @@ machine with the bot; of the bot it reads only whether it is up and what it says
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -21,6 +21,7 @@ from deltawire.faultrun.plan import Plan
 from deltawire.faultrun.process import PARADEX_SYMBOL, UNHEDGED_NS_MAX, VEST_SYMBOL, Process
 from deltawire.journal.check import check_records
 from deltawire.journal.records import (
+    LadderSigned,
     OrderIntended,
     OrderObserved,
     Record,
@@ -141,6 +142,13 @@ class Judge:
             return
         if not any(known.rule == rule and known.text == text for known in self.broken):
             self.broken.append(Broken(rule, text, self._loop.now_ns - START_NS))
+
+    def lost(self, intents: Iterable[OrderIntended]) -> None:
+        """Excuse orders whose record died, but for those of ladders on record: the next run must find them."""
+        if intents := list(intents):
+            ladders = (record for _, record in read(self._folder) if isinstance(record, LadderSigned))
+            named = {order.client_id for ladder in ladders for order in ladder.orders}
+            self.unrecorded += sum(intent.client_id not in named for intent in intents)
 
     # ---- while it runs -----------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from deltawire.core.money import E8
 from deltawire.core.trade import HOLDING, STUCK
 from deltawire.engine.bot import Bot
 from deltawire.engine.trader import PairTrader
-from deltawire.faultrun.disk import Crash, Disk
+from deltawire.faultrun.disk import Crash, Disk, intents_in
 from deltawire.faultrun.hosts import ParadexHost, VestHost
 from deltawire.faultrun.judge import LOT_E8, Broken, Judge, VenueBooks
 from deltawire.faultrun.kinds import PORTS, S_NS, VENUES, Strike
@@ -406,7 +406,7 @@ class World:
                 wait.cancel()
             self.judge.process = None
             if process.ended.is_set() and process.bot is not None:
-                self.judge.unrecorded += process.bot.recorder.unrecorded  # ended with the disk still full
+                self.judge.lost(process.bot.recorder.unrecorded)  # ended with the disk still full
             if self._stopping:
                 return
             self.log.world("bot.down", run=number, failure=process.failure)
@@ -433,14 +433,14 @@ class World:
         if process is None or not process.life.alive or process.ended.is_set():
             return
         lose = self._rng.random() < 0.3
-        unrecorded = process.bot.recorder.unrecorded if process.bot is not None else 0
-        self.log.world("bot.killed", why=why, unsent_lost=lose, unrecorded=unrecorded)
-        self.judge.unrecorded += unrecorded
+        unrecorded = process.bot.recorder.unrecorded if process.bot is not None else []
+        self.log.world("bot.killed", why=why, unsent_lost=lose, unrecorded=len(unrecorded))
         process.kill(lose=lose)
         if keep_e8 is not None and process.journal is not None:
             lost = process.journal.lose_unsynced(keep_e8)
             self.log.world("journal.lost", size=len(lost))
-            self.judge.unrecorded += lost.count(b'"type":"OrderIntended"')
+            unrecorded += intents_in(lost)
+        self.judge.lost(unrecorded)
         self.judge.process = None
         # A killed process says nothing; its supervisor sees it end.
         self.loop.call_soon(self._changed.set, context=self._context)
