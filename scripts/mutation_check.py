@@ -2,9 +2,9 @@
 """Breaks the safety rules one at a time and shows that it is noticed: mutation_check.py [--with faults] [--write].
 
 Each breakage is a small edit of one source file in a throw-away copy of the tree; then the tests of core and engine run
-there, and a small fixed set of fault runs, which know nothing of the breakage. One that no test notices is a hole in
-the tests, and makes this script fail. --with tests or --with faults runs one of the two; --write, with both, renews the
-table in docs/mutation-check.md.
+there, and a small fixed set of fault runs, of which all but one know nothing of the breakage. One that no test notices
+is a hole in the tests, and makes this script fail. --with tests or --with faults runs one of the two; --write, with
+both, renews the table in docs/mutation-check.md.
 """
 
 import argparse
@@ -23,7 +23,8 @@ TESTS = ("tests/unit/core", "tests/unit/engine", "tests/properties/test_trade_ma
 TABLE = ROOT / "docs" / "mutation-check.md"
 WITHIN_S = 240
 # Fault runs: two or three of every theme, some without one, and a siege; the first that breaks a rule is the answer.
-SEEDS = (1, 6, 8, 0, 23, 2, 38, 3, 12, 4, 7, 40, 5, 9, 10, 13, 14, 11, 34, 20, 31, 28, 35, 44, 57, 177, 63)
+# 745 was searched for: its process dies between a ladder's order and the record of it, which few seeds do.
+SEEDS = (1, 6, 8, 0, 23, 2, 38, 3, 12, 4, 7, 40, 5, 9, 10, 13, 14, 11, 34, 20, 31, 28, 35, 44, 57, 177, 63, 745)
 SEEDS_WITHIN_S = 900
 SWEEP = """
 import sys
