@@ -28,11 +28,11 @@ from deltawire.cli.venue_books import books_in, is_flat
 START_S_MAX = 30.0
 STOP_S_MAX = 90.0
 WIDE_BPS = 40
-# How long a bot that may trade has for a leg that is alone. An order that was about to leave when the bot was killed is
-# believed lost only once the venue would refuse it and lists it no more: at Vest 5 s (the longest receive window) and
-# 2 s (its lists lag) after its signature. Then the repairs or the unwind.
-UNHEDGED_S_MAX = 10.0
-START_ALLOWED_S = 10.0  # on top, counted from the start of the process: interpreter, connections, comparison
+# How long a bot that may trade has for a leg that is alone. An order in doubt is believed lost only once the venue would
+# refuse it and would list it: at Vest 3 s (the receive window of what closes) and 2 s (its lists lag) after its signature.
+# By then it is asked for every 2 s, and a repair or unwind that is answered late takes 1 s.
+UNHEDGED_S_MAX = 8.0
+START_ALLOWED_S = 4.0  # on top, counted from the start of the process: interpreter, connections, comparison
 FOUND_KEPT = 40  # a drill that finds more than this is broken in one way, not forty
 
 # What the venues do wrong now and then, so that there are repairs and unwinds to be killed in.

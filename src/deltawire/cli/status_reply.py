@@ -41,6 +41,8 @@ class TradeStatus(msgspec.Struct):
     in_doubt: int = 0
     open_s: Figure = None
     unhedged_ms: Figure = None
+    is_rest: bool = False  # what is left is under the venue's smallest order: a person closes it there
+    legs: dict[str, Figure] = {}
 
 
 class PairStatus(msgspec.Struct):

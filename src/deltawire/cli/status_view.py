@@ -165,6 +165,9 @@ def _trade(pair: PairStatus) -> Text:
     line = Text(overflow="ellipsis", no_wrap=True)
     if unhedged_ms := number_of(trade.unhedged_ms):
         line.append(f"ONE LEG for {unhedged_ms:.0f} ms, {usd(pair.delta_usd)} USD exposed  ", style="bold red")
+    if trade.is_rest:
+        legs = ", ".join(f"{money(size)} on {venue}" for venue, size in trade.legs.items() if number_of(size))
+        line.append(f"REST of {legs} under the smallest order: close it on the venue's page  ", style="bold red")
     return line.append(words, style="yellow")
 
 

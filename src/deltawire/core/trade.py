@@ -12,7 +12,7 @@ from enum import Enum
 from deltawire.core.book import Book
 from deltawire.core.edge import Opportunity, PairRules, closing_spread_e8, slipped, spread_rate_e8
 from deltawire.core.events import OrderEvent
-from deltawire.core.money import E8, ceil_to, floor_to, notional_e8
+from deltawire.core.money import E8, ceil_to, floor_to, format_e8, notional_e8
 from deltawire.core.order import Order, OrderState, apply
 from deltawire.core.types import ClientOrderId, OrderRequest, Purpose, Side, TradeId
 
@@ -24,6 +24,9 @@ RETRY_NS_MAX = 2_000_000_000
 EXIT_AGAIN_NS = 250_000_000
 # Unwinds and closes are bounded in count too; past it the trade is STUCK and a person is called.
 ATTEMPTS_MAX = 20
+# What is left may be worth less than the smallest order its venue takes. It is tried, because a venue may take any
+# order that ends a position; refused so often within a second, it will be refused again.
+REST_TRIES_MAX = 5
 
 
 class Phase(Enum):
@@ -67,7 +70,7 @@ NEXT: dict[Phase, dict[Finding, Phase]] = {
         Finding.EMPTY: CLOSED,  # all given back
         Finding.HEDGED: HOLDING,  # the smaller leg is matched: it is a smaller trade now
         Finding.EXCESS: UNWINDING,  # again, at a wide but finite cap, more slowly each time
-        Finding.EXHAUSTED: STUCK,  # a person is called
+        Finding.EXHAUSTED: STUCK,  # a person is called; soon, where what is left is too small for its venue
     },
     HOLDING: {
         Finding.HEDGED: HOLDING,
@@ -118,7 +121,14 @@ class Alarm:
     text: str
 
 
-Command = Place | PhaseChanged | Alarm
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What is left cannot be sold: its venue takes no order so small. A person closes it there; the pair waits."""
+
+    text: str
+
+
+Command = Place | PhaseChanged | Alarm | Rest
 
 
 @dataclass(slots=True, eq=False)
@@ -152,6 +162,8 @@ class Trade:
     alarmed: bool = False
     released: bool = False  # a person let a stuck trade try again
     forced: bool = False  # closing by order of a person, a limit or a shutdown: caps are the wide ones
+    rest_tries: int = 0  # orders in a row for less than their venue's smallest, of which nothing filled
+    rest_of_e8: tuple[int, int] = (0, 0)  # the positions they were for
     _held_e8: list[int] = field(default_factory=lambda: [0, 0])  # positions by leg; see recount
 
     # ---- what is told to the trade -----------------------------------------------------------------------------
@@ -182,6 +194,10 @@ class Trade:
         if self.exit_spread_e8 is None:
             self.exit_spread_e8 = closing_spread_e8(books, self.buy_leg, self.matched_e8)
         self.forced = self.forced or forced
+        self.try_again()
+
+    def try_again(self) -> None:
+        """Let a stuck trade try once more."""
         if self.phase is STUCK:
             self.released, self.alarmed = True, False
 
@@ -206,6 +222,11 @@ class Trade:
     def matched_e8(self) -> int:
         """Return the size that is on both legs."""
         return min(abs(self.position_e8(0)), abs(self.position_e8(1)))
+
+    @property
+    def is_rest(self) -> bool:
+        """Whether what is left is under the smallest order of its venue, and was refused for it."""
+        return self.rest_tries >= REST_TRIES_MAX and self.rest_of_e8 == (self.position_e8(0), self.position_e8(1))
 
     @property
     def unfinished(self) -> list[Order]:
@@ -276,6 +297,9 @@ class Trade:
                 self.not_before_mono_ns = now_mono_ns + EXIT_AGAIN_NS
         elif phase is EXITING:
             self.exit_from_e8 = (self.position_e8(0), self.position_e8(1))
+        if phase is STUCK and self.is_rest:
+            return [PhaseChanged(phase, "rest"), Rest(self._rest_text())]
+        self.rest_tries = 0
         changed: list[Command] = [PhaseChanged(phase, finding.value)]
         if phase is STUCK:
             legs = f"{self.position_e8(0)}, {self.position_e8(1)}"
@@ -312,7 +336,15 @@ class Trade:
 
     @property
     def _exhausted(self) -> bool:
-        return self.attempts >= ATTEMPTS_MAX
+        return self.attempts >= ATTEMPTS_MAX or self.is_rest
+
+    def _rest_text(self) -> str:
+        on = [
+            f"{format_e8(self.position_e8(leg))} on {instrument.venue} {instrument.symbol}"
+            for leg, instrument in enumerate(self.rules.legs)
+            if self.position_e8(leg)
+        ]
+        return f"{' and '.join(on)} left of trade {self.trade_id}: less than the venue's smallest order"
 
     def _missing_or_excess(
         self, books: tuple[Book, Book], ready: tuple[bool, bool], now_mono_ns: int
@@ -346,8 +378,17 @@ class Trade:
             places.extend(self._close_both(books, ready))
         if places:
             self.attempts += 1
+            self._count_rest(places)
             self._pace(now_mono_ns)
         return places
+
+    def _count_rest(self, places: list[Command]) -> None:
+        held_e8 = (self.position_e8(0), self.position_e8(1))
+        if not all(isinstance(place, Place) and _is_too_small(self.rules, place) for place in places):
+            self.rest_tries = 0
+        else:
+            self.rest_tries = self.rest_tries + 1 if held_e8 == self.rest_of_e8 else 1
+        self.rest_of_e8 = held_e8
 
     def _close_both(self, books: tuple[Book, Book], ready: tuple[bool, bool]) -> list[Place]:
         """Return the closing orders; none yet while a leg that is on has a venue that takes none.
@@ -455,6 +496,12 @@ class Trade:
 def _sendable(rules: PairRules, leg: int, size_e8: int, price_e8: int) -> bool:
     instrument = rules.legs[leg]
     return size_e8 >= instrument.size_min_e8 > 0 and notional_e8(price_e8, size_e8) >= instrument.notional_min_e8
+
+
+def _is_too_small(rules: PairRules, place: Place) -> bool:
+    """Whether the venue may refuse it for its size or its value; a tenth of the value is left for the price."""
+    instrument, value_e8 = rules.legs[place.leg], notional_e8(place.cap_price_e8, place.size_e8)
+    return place.size_e8 < instrument.size_min_e8 or 10 * value_e8 < 11 * instrument.notional_min_e8
 
 
 def lot_at(rules: PairRules, price_e8: int) -> int:

@@ -506,7 +506,7 @@ class Bot:
 
     def _activity(self) -> tuple[int, ...] | None:
         """Return what stays equal only while no order leaves and nothing fills; None while something is on its way."""
-        if self.resolver.busy or not all(trader.dealer.is_at_rest for trader in self.traders):
+        if self.resolver.busy or not all(trader.dealer.nothing_moves for trader in self.traders):
             return None
         return self.registry.made, self._orders.tally.changes
 

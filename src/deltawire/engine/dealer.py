@@ -14,7 +14,7 @@ from deltawire.core.events import InDoubt, OrderEvent
 from deltawire.core.limits import reference_price_e8
 from deltawire.core.order import UNKNOWN, IllegalTransition, Order
 from deltawire.core.stamps import OrderStamps
-from deltawire.core.trade import CLOSED, HOLDING, Command, PhaseChanged, Place, Trade
+from deltawire.core.trade import CLOSED, HOLDING, STUCK, Command, PhaseChanged, Place, Rest, Trade
 from deltawire.core.types import ClientOrderId, OrderRequest, Purpose, TradeId
 from deltawire.engine.desk import Desk
 from deltawire.engine.gateway import Outgoing
@@ -30,6 +30,9 @@ PRICES_OVERDUE_NS = 1_000_000_000
 # Finished trades still listened to: a fill told late must find its trade. Far more than can be late at once.
 CLOSED_KEPT = 64
 READ_FUNDING_NS = 1_000_000_000
+_REST_REMEDY = (
+    "close it on the venue's page: the bot sees that and trades the pair again; deltawire flatten has it try once more"
+)
 
 
 @dataclass(slots=True)
@@ -94,6 +97,14 @@ class Dealer:
     def is_at_rest(self) -> bool:
         """Whether every open trade is a hedged pair that nothing is being done about."""
         return all(trade.phase is HOLDING and not trade.exit_reason for trade in self.open)
+
+    @property
+    def nothing_moves(self) -> bool:
+        """Whether every open trade is at rest, or stuck and waits for a person."""
+        return all(
+            (trade.phase is STUCK and not trade.unfinished) or (trade.phase is HOLDING and not trade.exit_reason)
+            for trade in self.open
+        )
 
     def is_still(self, for_ns: int, now_ns: int) -> bool:
         """Whether no order is out, and none has left and no news has come for so long."""
@@ -211,6 +222,8 @@ class Dealer:
         for command in commands:
             if isinstance(command, PhaseChanged):
                 self._tell_phase(trade, command)
+            elif isinstance(command, Rest):
+                self._desk.log.error("trade.rest", trade_id=trade.trade_id, reason=command.text, remedy=_REST_REMEDY)
             elif not isinstance(command, Place):
                 self._desk.log.error("trade.alarm", trade_id=trade.trade_id, reason=command.text)
                 self._desk.gate.halt(command.text)
@@ -221,7 +234,7 @@ class Dealer:
             TradeStateChanged(
                 trade_id=trade.trade_id,
                 state=change.phase.value,
-                reason=trade.exit_reason or change.reason,
+                reason=change.reason if change.phase is STUCK else trade.exit_reason or change.reason,
                 unix_ns=desk.clock.unix_ns(),
             )
         )
@@ -306,6 +319,9 @@ class Dealer:
     def _finish(self, trade: Trade, now_ns: int) -> None:
         self.open.remove(trade)
         self.ladders.forget(trade.trade_id)
+        for other in self.open:
+            if other.is_rest:
+                other.try_again()  # perhaps it is the whole position now, which a venue may take at any size
         self._closed.append(trade)
         for old in self._closed[:-CLOSED_KEPT]:
             for client_id in old.orders:

@@ -65,7 +65,8 @@ class Safety:
         """Set legs of two trades off against each other where they lie in opposite directions at the venue.
 
         A fill told after its trade's end can leave that: the venue holds the sum, and takes no order that would close
-        one side of nothing.
+        one side of nothing. Rests too small for their venue are put together: their sum may be large enough, or all
+        that is on, which a venue may take at any size.
         """
         trades = [trade for trade in trader.dealer.open if trade.phase is not HOLDING and not trade.unfinished]
         for leg in (0, 1):
@@ -76,6 +77,16 @@ class Safety:
                     if size_e8 > 0:
                         self._adjust(long, trader, leg, -size_e8, f"set off against {short.trade_id}")
                         self._adjust(short, trader, leg, size_e8, f"set off against {long.trade_id}")
+
+        rests = [trade for trade in trades if trade.is_rest]
+        for leg in (0, 1):
+            for into in rests[1:]:
+                size_e8 = rests[0].position_e8(leg)
+                if size_e8 and (into.position_e8(leg) > 0) == (size_e8 > 0) and into.position_e8(leg):
+                    self._adjust(rests[0], trader, leg, -size_e8, f"put to {into.trade_id}")
+                    self._adjust(into, trader, leg, size_e8, f"taken from {rests[0].trade_id}")
+                    into.try_again()
+                    break
 
     def take_over(self, rows: Sequence[PositionRow], trade_id: TradeId) -> None:
         """For a guardian: make what the venues hold of each pair a trade of its own, to be closed."""

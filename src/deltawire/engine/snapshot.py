@@ -152,6 +152,7 @@ def _trade(trader: PairTrader, trade: Trade, now_ns: int) -> dict[str, Any]:
         "open_s": round((now_ns - trade.opened_mono_ns) / 1e9, 1),
         "unhedged_ms": round((now_ns - since_ns) / 1e6, 1) if since_ns else 0,
         "exit_reason": trade.exit_reason,
+        "is_rest": trade.is_rest,
     }
 
 

@@ -272,6 +272,10 @@ class JournalReader:
             run_id=run_id,
         )
 
+    def stuck(self) -> list[TradeRow]:
+        """Return the trades of all runs that wait for a person, oldest first."""
+        return self._rows(TradeRow, "SELECT * FROM trades WHERE state = 'stuck' AND outcome IS NULL ORDER BY seq")
+
     def fill_totals(self, *, trade_id: str = "") -> list[FillTotals]:
         """Return what filled by instrument, over the whole journal or one trade; instruments without fills too."""
         return self._rows(

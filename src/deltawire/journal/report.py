@@ -16,7 +16,7 @@ from deltawire.core.latency import ORDER_PHASES, OTHER_PHASES, VENUE_PHASES, Spr
 from deltawire.core.money import BPS_E8, format_e8
 from deltawire.core.order import OrderState
 from deltawire.journal.log import writer_pid
-from deltawire.journal.read import CheckRow, JournalReader, LatencySample, QuoteRow, RunRow
+from deltawire.journal.read import CheckRow, JournalReader, LatencySample, QuoteRow, RunRow, TradeRow
 from deltawire.journal.report_trade import TradeReport, decimal_of, trade_report
 from deltawire.journal.segments import JournalError
 from deltawire.journal.split import Cause, mean_of
@@ -225,6 +225,7 @@ def _report(journal: JournalReader, run: RunRow, status: Status) -> Report:
     # While the bot runs, an order on its way is business as usual; once it does not, nobody follows the order.
     doubtful = [o for o in journal.unresolved() if status != "running" or o.state is OrderState.UNKNOWN]
     notes += [f"order {o.client_id} at {o.venue} is unresolved: {o.state.value} {o.why}".rstrip() for o in doubtful]
+    notes += [_stuck(row) for row in journal.stuck()]
     checks = journal.checks(run_id=run.run_id)
     last_check = [row for row in checks if row.seq == checks[-1].seq]
     on = [key for key, size_e8 in positions.items() if abs(size_e8) >= max(journal.lot_e8(*key), 1)]
@@ -259,6 +260,11 @@ def _status(run: RunRow, *, alive: bool) -> Status:
     if run.end_seq is None:
         return "running" if alive else "crashed"
     return "ended" if run.clean else "unclean"
+
+
+def _stuck(row: TradeRow) -> str:
+    why = "what is left is less than the venue's smallest order" if row.state_reason == "rest" else row.state_reason
+    return f"trade {row.trade_id} of {row.pair_id} is stuck ({why}): close what is left on the venue's page"
 
 
 def _notes_of_run(journal: JournalReader, run: RunRow, status: Status) -> list[str]:

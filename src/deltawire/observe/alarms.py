@@ -26,6 +26,7 @@ class Alarm:
 # event: (level, title, night of the runbook)
 EVENTS: dict[str, tuple[str, str, str]] = {
     "trade.alarm": (CRITICAL, "a leg is alone, or a trade is stuck", "one-leg-on"),
+    "trade.rest": (CRITICAL, "what is left of a trade is too small to sell", "one-leg-on"),
     "position.changed": (CRITICAL, "a position changed without an order of ours", "reconciliation-difference"),
     "positions.left": (CRITICAL, "positions were left or differ at the end", "reconciliation-difference"),
     "account.differs": (CRITICAL, "journal and venue differ", "reconciliation-difference"),

@@ -16,12 +16,14 @@ from deltawire.core.trade import (
     HOLDING,
     NEXT,
     REPAIRING,
+    REST_TRIES_MAX,
     STUCK,
     UNWINDING,
     Alarm,
     Command,
     Phase,
     Place,
+    Rest,
     Trade,
     entry_places,
     lot_at,
@@ -41,6 +43,7 @@ class Driver:
         self.now = 1_000 * MS
         self.sent: list[OrderRequest] = []
         self.alarms: list[str] = []
+        self.rests: list[str] = []
         found = best_opening(self.rules, self.books, SIZE_E8)
         assert found is not None
         self.trade = Trade(
@@ -60,6 +63,8 @@ class Driver:
         for command in commands:
             if isinstance(command, Alarm):
                 self.alarms.append(command.text)
+            if isinstance(command, Rest):
+                self.rests.append(command.text)
             if isinstance(command, Place):
                 client_id = ClientOrderId(f"dw1-0-1-{'ab'[command.leg]}{len(self.sent) + 1}")
                 request = OrderRequest(
@@ -335,6 +340,69 @@ def test_attempts_are_paced_and_bounded_then_a_person_is_called_and_can_let_it_g
         driver.fill(order)
     driver.advance()
     assert driver.trade.phase is CLOSED
+
+
+def _with_a_rest() -> Driver:
+    """Have all of a trade closed but 0.00007 at Paradex, some 4 USD where 10 are the smallest order."""
+    driver = _held()
+    driver.trade.want_exit("shutdown", driver.books, forced=True)
+    for order in driver.advance():
+        driver.fill(order, order.size_e8 - 7_000 if order.instrument.venue == "paradex" else order.size_e8)
+    return driver
+
+
+def test_a_rest_that_is_refused_for_its_size_is_named_after_a_few_tries_and_is_no_alarm():
+    driver = _with_a_rest()
+    tries = 0
+    while driver.trade.phase is not STUCK:
+        for order in driver.advance(after_ms=2_000):
+            assert (order.size_e8, order.reduce_only) == (7_000, True)
+            driver.reject(order)
+            tries += 1
+    assert tries == REST_TRIES_MAX
+    assert driver.trade.is_rest
+    assert driver.rests == [
+        "0.00007 on paradex BTC-USD-PERP left of trade dw1-0-1: less than the venue's smallest order"
+    ]
+    assert driver.alarms == []
+    assert driver.advance(after_ms=3_600_000) == [], "it does not go on by itself"
+
+
+def test_a_rest_that_the_venue_takes_all_the_same_ends_its_trade():
+    driver = _with_a_rest()
+    [order] = driver.advance(after_ms=2_000)
+    driver.reject(order)
+    [order] = driver.advance(after_ms=2_000)
+    driver.fill(order)
+    driver.advance(after_ms=2_000)
+    assert driver.trade.phase is CLOSED
+
+
+def test_a_rest_is_tried_anew_when_told_to_and_when_it_has_changed():
+    driver = _with_a_rest()
+    while driver.trade.phase is not STUCK:
+        for order in driver.advance(after_ms=2_000):
+            driver.reject(order)
+    driver.trade.try_again()
+    for _ in range(REST_TRIES_MAX):
+        [order] = driver.advance(after_ms=2_000)
+        driver.reject(order)
+    driver.advance(after_ms=2_000)
+    assert driver.trade.phase is STUCK
+    driver.trade.adjust(0, 7_000, driver.now)
+    assert not driver.trade.is_rest
+    driver.trade.adjust(0, -14_000, driver.now)
+    driver.advance(after_ms=2_000)
+    assert driver.trade.phase is CLOSED, "a person closed it at the venue"
+
+
+def test_what_is_large_enough_is_tried_to_its_own_bound_and_alarmed():
+    driver = _held()
+    driver.trade.want_exit("shutdown", driver.books, forced=True)
+    for _ in range(REST_TRIES_MAX + 1):
+        for order in driver.advance(after_ms=2_000):
+            driver.reject(order)
+    assert (driver.trade.phase, driver.trade.is_rest) == (EXITING, False)
 
 
 def test_the_second_try_comes_after_a_pause():
