@@ -255,8 +255,15 @@ BREAKAGES = (
         "I7",
         "let a ladder pass by the gate",
         "gateway.py",
-        "if not self._approve(outgoing):\n            return False\n        self.is_writing",
-        "if False:\n            return False\n        self.is_writing",
+        "if not self._approve(outgoing):\n            return False\n        self._recorder",
+        "if False:\n            return False\n        self._recorder",
+    ),
+    _engine(
+        "I6",
+        "let a ladder leave without the mark that says so",
+        "recorder.py",
+        "self._mark.leaving(order.correlator)",
+        "pass",
     ),
     _core(
         "I7",

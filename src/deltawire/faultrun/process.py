@@ -164,7 +164,7 @@ class Process:
         self.journal = FaultyJournal(around.folder, around.disk)
         if self.journal.torn is not None:
             around.log.warning("journal.torn_tail", size=self.journal.torn.size)
-        mark = LeavingMark(around.folder / MARK, "the only boot")
+        mark = LeavingMark(around.folder / MARK, "one-boot")
         recovered = read_back((record for _, record in read(around.folder)), around.clock.unix_ns(), mark.left)
         return Bot(
             bot_settings(plan),
