@@ -28,9 +28,9 @@ from deltawire.cli.venue_books import books_in, is_flat
 START_S_MAX = 30.0
 STOP_S_MAX = 90.0
 WIDE_BPS = 40
-# How long a bot that may trade has for a leg that is alone. An order in doubt is believed lost only once its venue would
-# refuse it and would list it: at Vest 3 s (the receive window of what closes) and 2 s (its lists lag) after it was
-# signed. By then it is asked for every 2 s, and a repair or unwind that is answered late takes 1 s.
+# How long a bot that may trade has for a leg that is alone. An order in doubt is believed lost only once its venue
+# would refuse it and would list it: at Vest 3 s (the receive window of what closes) and 2 s (its lists lag) after it
+# was signed. By then it is asked for every 2 s, and a repair or unwind that is answered late takes 1 s.
 UNHEDGED_S_MAX = 8.0
 START_ALLOWED_S = 4.0  # on top, counted from the start of the process: interpreter, connections, comparison
 FOUND_KEPT = 40  # a drill that finds more than this is broken in one way, not forty
