@@ -21,7 +21,7 @@ def verify(rig: Rig) -> tuple[int, dict[str, Any]]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=60,
     )
     return done.returncode, json.loads(done.stdout) if done.stdout else {"stderr": done.stderr}
 

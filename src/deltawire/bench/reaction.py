@@ -7,6 +7,7 @@ ccxt with the bare job of one leg, on an account of their own. The simulators fi
 of their own: `idle` once the market's stream has been silent for 10 ms, `hot` 2 ms after the last of ten frames.
 `never-sleep`: the client's loop spins instead of waiting. `own` is the bot's part, from its journal: from the frame in
 its callback to both orders handed to the sockets; with `wire` before and behind it makes up the Paradex reaction.
+`own of the floor` is the same of the floor, which does nothing but call write: what the two calls cost here.
 
 With two CPUs or more, clients have one and the venues another: on a shared one the kernel runs the woken venue before
 the client's own write call returns.
@@ -18,6 +19,7 @@ sooner, which flatters it by that much in the Vest figures. ccxt is timed from t
 """
 
 import asyncio
+import json
 import os
 import random
 import tempfile
@@ -29,7 +31,7 @@ from typing import Any
 
 import aiohttp
 
-from deltawire.bench import others, rig
+from deltawire.bench import others, rig, subject_floor
 from deltawire.bench.figures import Figures, Report, Table, figures, machine
 from deltawire.bench.reaction_join import Step
 from deltawire.bench.reaction_run import Block, Burst, Client, other_clients, own_clients, run_block
@@ -147,6 +149,8 @@ def _add(seen: _Seen, block: Block) -> None:
     if not said.get("flat", True):
         raise RuntimeError(f"the bot did not end flat and agreed (halted: {said['halted'] or 'no'}): no figure counts")
     timed = timed_orders(block.folder / "journal") if client.name == "deltawire" else []
+    if client.name == "floor":
+        _add_floor(seen, block)
     for mode, joined in block.joined.items():
         way = f"{mode} never-sleep" if client.never_sleep else mode
         count = seen.steps[client.name, way]
@@ -156,6 +160,19 @@ def _add(seen: _Seen, block: Block) -> None:
                 seen.samples[f"{client.name} {venue} {way}"].append(read_ns - step.written_ns)
         for step, orders in _by_step(timed, joined.steps):
             _add_own(seen, way, step, orders)
+
+
+def _add_floor(seen: _Seen, block: Block) -> None:
+    """Say how long the floor itself takes: what the two write calls cost on this machine, whoever makes them."""
+    answers = json.loads((block.folder / subject_floor.ANSWERS).read_text())
+    for mode, joined in block.joined.items():
+        way = f"{mode} never-sleep" if block.client.never_sleep else mode
+        for step in joined.steps:
+            for received_ns, first_ns, both_ns in answers:
+                if step.written_ns <= received_ns < step.until_ns:
+                    seen.samples[f"own of the floor: frame to first written {way}"].append(first_ns - received_ns)
+                    seen.samples[f"own of the floor: frame to both written {way}"].append(both_ns - received_ns)
+                    break
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +211,7 @@ def _add_own(seen: _Seen, way: str, step: Step, orders: Sequence[TimedOrder]) ->
     decided_ns = min(at.decided_mono_ns for at in stamps)
     written = sorted(at.written_mono_ns for at in stamps)
     add = seen.samples
+    add[f"own frame to first written {way}"].append(written[0] - received_ns)
     add[f"own frame to both written {way}"].append(written[-1] - received_ns)
     for order in orders:
         kind = "ladder" if presigned(order.stamps) else "signed at once"
@@ -237,6 +255,12 @@ def _ratios(results: Mapping[str, Figures]) -> dict[str, float]:
                 ratios[f"deltawire/floor {venue} {way} p50"] = ours.p50 / floor.p50
                 if min(ours.n, floor.n) >= _TAIL_N_MIN:
                     ratios[f"deltawire/floor {venue} {way} p99"] = ours.p99 / floor.p99
+    for written in ("first", "both"):
+        for way in _WAYS:
+            ours = results.get(f"own frame to {written} written {way}")
+            floor = results.get(f"own of the floor: frame to {written} written {way}")
+            if ours and floor:
+                ratios[f"deltawire/floor own time, frame to {written} written {way} p50"] = ours.p50 / floor.p50
     for other in ("paradex-py", "ccxt"):
         for way in ("idle", "hot"):
             ours, theirs = results.get(f"deltawire paradex {way}"), results.get(f"{other} paradex {way}")

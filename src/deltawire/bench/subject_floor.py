@@ -5,8 +5,10 @@ have read it, which is the moment that counts. What a bot in this language and o
 """
 
 import asyncio
+import json
 import ssl
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +23,7 @@ from deltawire.venues.paradex import rpc, sbe
 
 _MARKET = "BTC-USD-PERP"
 _READY_S = 20.0
+ANSWERS = "answers.json"
 # As long as the bot's own: about 470 bytes over WebSocket, 700 over HTTPS.
 _ORDER = rpc.encode_order_create(
     1,
@@ -46,12 +49,16 @@ class _Paradex(picows.WSListener):
         self.first = asyncio.Event()
         self.vest: asyncio.Transport | None = None
         self.vest_request = b""
+        self.answers: list[tuple[int, int, int]] = []  # frame in callback, first order written, both; monotonic ns
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        received_ns = time.monotonic_ns()
         if frame.msg_type is WSMsgType.BINARY:
             transport.send(WSMsgType.TEXT, _ORDER)
+            first_ns = time.monotonic_ns()
             if self.vest is not None:
                 self.vest.write(self.vest_request)
+            self.answers.append((received_ns, first_ns, time.monotonic_ns()))
             self.frames += 1
             if self.frames == 1:
                 self.first.set()
@@ -82,6 +89,8 @@ async def body(subject: Subject) -> dict[str, Any]:
     await asyncio.wait_for(paradex.first.wait(), _READY_S)
     began_s = time.monotonic()
     await subject.ready()
+    # Too many for a line of standard output.
+    await asyncio.to_thread((Path(subject.job["folder"]) / ANSWERS).write_text, json.dumps(paradex.answers))
     told = {"frames": paradex.frames, "seconds": time.monotonic() - began_s, "vest_lost": vest.lost}
     socket.disconnect()
     await socket.wait_disconnected()

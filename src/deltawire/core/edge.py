@@ -108,6 +108,21 @@ def opening(rules: PairRules, books: tuple[Book, Book], buy_leg: int, size_e8: i
     return Opportunity(buy_leg, size_e8, spread_e8, spread_e8 - rules.entry_costs_e8, buy[1], sell[1])
 
 
+class Touched(NamedTuple):
+    """What a size would get on both legs: its spread, and the worst price it touches on each."""
+
+    spread_e8: int
+    buy_worst_e8: int
+    sell_worst_e8: int
+
+
+def touched(books: tuple[Book, Book], buy_leg: int, size_e8: int) -> Touched | None:
+    """Price taking size_e8 on both legs, or None where the books cannot carry it."""
+    buy = _taken(books[buy_leg].asks, size_e8)
+    sell = _taken(books[1 - buy_leg].bids, size_e8)
+    return None if buy is None or sell is None else Touched(spread_rate_e8(buy[0], sell[0]), buy[1], sell[1])
+
+
 def _taken(levels: Sequence[Level], size_e8: int) -> tuple[int, int] | None:
     """Return notional and worst price of taking the size, None where the levels hold less."""
     left_e8, cost_e8 = size_e8, 0
@@ -140,7 +155,7 @@ def may_close(books: tuple[Book, Book], buy_leg: int, spread_e8: int) -> bool:
     Asked of each frame while something is held, to spare the walk; the last digits are the walk's.
     """
     bids, asks = books[buy_leg].bids, books[1 - buy_leg].asks
-    return bool(bids) and bool(asks) and -spread_rate_e8(asks[0][0], bids[0][0]) <= spread_e8 + _ROUNDING_E8
+    return bool(bids) and bool(asks) and _pays(asks[0][0], bids[0][0], -(spread_e8 + _ROUNDING_E8))
 
 
 def best_opening(rules: PairRules, books: tuple[Book, Book], size_max_e8: int) -> Opportunity | None:

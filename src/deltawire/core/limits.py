@@ -2,6 +2,9 @@
 
 Two questions are kept apart: may this *order* leave (size, notional, price, rate: asked of every order), and may
 a new *trade* begin (freshness, pause, loss, doubt: asked of entries only, so that exits are never blocked, I8).
+
+Orders signed ahead are asked in two parts: `clear` ahead of the trigger, what no frame changes; `admit_*` at it, the
+rest. Both together ask what `approve` and `books_refusal` ask.
 """
 
 from collections import deque
@@ -88,11 +91,42 @@ class Gate:
         self.sent_mono_ns.append(now_mono_ns)
         return Approved(request)
 
-    def rehearse(self, request: OrderRequest, reference_price_e8: int, now_mono_ns: int) -> None:
-        """Do what approve does, and count nothing."""
-        self._size_refusal(request, is_entry=True)
-        self._price_refusal(request, reference_price_e8)
-        self._has_room(now_mono_ns, is_entry=True)
+    def clear(self, request: OrderRequest) -> bool:
+        """Say ahead of the trigger whether size, notional and cap of an order are within the limits."""
+        is_entry = request.purpose is Purpose.ENTRY
+        return self._size_refusal(request, is_entry=is_entry) is None and request.cap_price_e8 > 0
+
+    def admit_entry(
+        self, buy: OrderRequest, sell: OrderRequest, books: tuple[Book, Book], edge_e8: int, now: tuple[int, int]
+    ) -> bool:
+        """Let both cleared orders of an entry leave, and count them; False says ask `approve`, which has the words.
+
+        books: of the buy and of the sell. now: monotonic and UTC, in ns.
+        """
+        limits, sent = self.limits, self.sent_mono_ns
+        now_mono_ns, now_unix_ns = now
+        if self.halted or edge_e8 > limits.edge_e8_max or len(sent) + 1 + EXIT_RESERVE >= limits.orders_per_minute_max:
+            return False
+        for book in books:
+            if self._wrong_with(book, now_mono_ns, now_unix_ns) is not None:
+                return False
+        ask_e8, bid_e8, past_e8_max = books[0].asks[0][0], books[1].bids[0][0], limits.price_cap_e8_max
+        if (buy.cap_price_e8 - ask_e8) * E8 > ask_e8 * past_e8_max:
+            return False
+        if (bid_e8 - sell.cap_price_e8) * E8 > bid_e8 * past_e8_max:
+            return False
+        sent.append(now_mono_ns)
+        sent.append(now_mono_ns)
+        return True
+
+    def admit_exit(self, now_mono_ns: int) -> bool:
+        """Let both cleared orders of a close leave, and count them; False says ask `approve`."""
+        sent = self.sent_mono_ns
+        if len(sent) + 1 >= self.limits.orders_per_minute_max:
+            return False
+        sent.append(now_mono_ns)
+        sent.append(now_mono_ns)
+        return True
 
     def halt(self, why: str) -> None:
         """Latch: no entry until a person starts the bot anew. Exits go on (I8)."""

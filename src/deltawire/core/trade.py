@@ -201,6 +201,15 @@ class Trade:
         if self.phase is STUCK:
             self.released, self.alarmed = True, False
 
+    def calm_close_e8(self, now_mono_ns: int) -> int:
+        """Return the size a calm close asked for now would take off each leg, at once; 0 where it would not."""
+        positions = (self.position_e8(0), self.position_e8(1))
+        if self.phase is not HOLDING or self.exit_reason or self.forced or self.unfinished or sum(positions):
+            return 0
+        size_e8 = abs(positions[0])
+        whole = all(size_e8 % leg.size_step_e8 == 0 for leg in self.rules.legs)
+        return size_e8 if whole and now_mono_ns >= self.not_before_mono_ns else 0
+
     # ---- what it shows -----------------------------------------------------------------------------------------
 
     def position_e8(self, leg: int) -> int:

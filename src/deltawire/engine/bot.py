@@ -16,7 +16,7 @@ from deltawire.core.money import notional_e8
 from deltawire.core.trade import Trade
 from deltawire.core.types import ClientOrderId
 from deltawire.engine.agreement import AGREE_WITHIN_S, Agreement, difference, until
-from deltawire.engine.desk import Desk
+from deltawire.engine.desk import Desk, News
 from deltawire.engine.figures import Figures
 from deltawire.engine.gateway import Gateway, Outgoing
 from deltawire.engine.health import Health
@@ -126,7 +126,7 @@ class Bot:
             log=log,
         )
         self._next_cleared = 0
-        self._changes = 0  # events that may change what an entry must be asked for
+        self.news = News()
         self._held_news: list[tuple[ClientOrderId, OrderEvent]] = []
         self.watcher = self._make_watcher()
         self.reconciler = Reconciler(
@@ -364,7 +364,7 @@ class Bot:
             trader.on_book(received_mono_ns)
 
     def on_order(self, client_id: ClientOrderId, event: OrderEvent) -> None:
-        self._changes += 1
+        self.news.count += 1
         if self._gateway.is_writing:
             self._held_news.append((client_id, event))  # the other leg has not left yet
         else:
@@ -372,7 +372,7 @@ class Bot:
 
     def on_link(self, venue: str, link: str, *, up: bool, detail: str) -> None:
         self.link_ups[venue, link] += up and not self.links[venue].get(link)
-        self._changes += 1
+        self.news.count += 1
         self.links[venue][link] = up
         planned = up or self.state == "stopping"
         tell = self._log.info if planned else self._log.warning
@@ -383,7 +383,7 @@ class Bot:
     # ---- what the traders ask for ------------------------------------------------------------------------------
 
     def _on_order_made(self, pair_index: int, out: Outgoing, prepared: PreparedOrder) -> None:
-        self._changes += 1
+        self.news.count += 1
         self._orders.made(self.traders[pair_index], out, prepared)
 
     def _tell_held(self) -> None:
@@ -425,7 +425,7 @@ class Bot:
             open_pairs=lambda: sum(not trader.is_idle for trader in self.traders),
             inventory_e8=self._inventory_e8,
             is_frozen=lambda: self._stall.is_frozen,
-            changes=lambda: self._changes,
+            news=self.news,
         )
         for index, plan in enumerate(self.settings.pairs):
             venues = (self.venues[plan.legs[0][0]], self.venues[plan.legs[1][0]])
@@ -477,7 +477,7 @@ class Bot:
                 self.safety.net(trader)
         for _ in range(min(CLEARED_AT_ONCE, len(self.traders))):
             self._next_cleared = (self._next_cleared + 1) % len(self.traders)
-            self.traders[self._next_cleared].clear_entries()
+            self.traders[self._next_cleared].clear()
         self.presigner.on_tick()
         if self.gate.halted:
             self.safety.tell_halt()

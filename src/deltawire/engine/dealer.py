@@ -9,7 +9,7 @@ from functools import partial
 
 from deltawire.core.book import Book
 from deltawire.core.cooldown import Cooldown
-from deltawire.core.edge import PairRules, funding_hour_e8
+from deltawire.core.edge import Opportunity, PairRules, funding_hour_e8
 from deltawire.core.events import InDoubt, OrderEvent
 from deltawire.core.limits import reference_price_e8
 from deltawire.core.order import UNKNOWN, IllegalTransition, Order
@@ -41,6 +41,31 @@ class _Unpriced:
 
     trade: Trade
     since_mono_ns: int
+
+
+@dataclass(slots=True)
+class _Step:
+    """Orders of a ladder that leave together. All that is told of them is told after the writes, by `registered`."""
+
+    dealer: "Dealer"
+    received_ns: int
+    decoded_ns: int
+    decided_ns: int
+    owner: Callable[[], Trade]  # makes or moves the trade whose orders they are; called once
+    trade: Trade | None = None
+
+    def registered(self, out: Outgoing, prepared: PreparedOrder) -> None:
+        stamps = out.stamps
+        stamps.received_mono_ns, stamps.decoded_mono_ns = self.received_ns, self.decoded_ns
+        # After the trigger, signing and encoding took no time.
+        stamps.decided_mono_ns = stamps.prepared_mono_ns = self.decided_ns
+        stamps.signed_mono_ns = stamps.encoded_mono_ns = self.decided_ns
+        stamps.presigned = True
+        if self.trade is None:
+            self.trade = self.owner()
+            if self.trade not in self.dealer.open:
+                self.dealer.open.append(self.trade)
+        self.dealer.register(self.trade, out, prepared, self.decoded_ns)
 
 
 class Dealer:
@@ -128,17 +153,63 @@ class Dealer:
         self, outgoing: Sequence[Outgoing], received_ns: int, decoded_ns: int, make_trade: Callable[[], Trade]
     ) -> Trade | None:
         """Write the first orders of a trade and only then make it. None when the gate held them back."""
-        trade: Trade | None = None
+        for out in outgoing:
+            out.reference_price_e8 = reference_price_e8(self.books[out.leg], out.request.side)
+        step = _Step(self, received_ns, decoded_ns, self._desk.clock.mono_ns(), make_trade)
+        self._write(partial(self._desk.gateway.write, outgoing, step.registered))
+        return step.trade
 
-        def registered(out: Outgoing, prepared: PreparedOrder) -> None:
-            nonlocal trade
-            if trade is None:
-                trade = make_trade()
-                self.open.append(trade)
-            self._register(trade, out, prepared, decoded_ns)
+    def begin_cleared(
+        self,
+        outgoing: tuple[Outgoing, Outgoing],
+        found: Opportunity,
+        received_ns: int,
+        decoded_ns: int,
+        make_trade: Callable[[], Trade],
+    ) -> Trade | None:
+        """As begin_presigned, with orders of both legs that were cleared ahead. None: nothing left, ask that one."""
+        now_ns = self._desk.clock.mono_ns()
+        step = _Step(self, received_ns, decoded_ns, now_ns, make_trade)
+        self._is_sending = True
+        try:
+            gateway = self._desk.gateway
+            gateway.write_cleared_entry(outgoing, found.buy_leg, self.books, found.edge_e8, now_ns, step.registered)
+            self._desk.on_written()
+        finally:
+            self._is_sending = False
+        return step.trade
 
-        self._write(outgoing, received_ns, decoded_ns, registered)
-        return trade
+    def close_cleared(
+        self, trade: Trade, outgoing: tuple[Outgoing, Outgoing], reason: str, received_ns: int, decoded_ns: int
+    ) -> bool:
+        """Write the calm close of a trade, cleared ahead, and only then ask it to close. False: nothing left.
+
+        What has left is what the trade then asks for: clearing saw to that (Trade.calm_close_e8).
+        """
+        commands: list[Command] = []
+
+        def ask() -> Trade:
+            trade.want_exit(reason, self.books)
+            commands.extend(trade.advance(self.books, (True, True), decoded_ns))
+            return trade
+
+        now_ns = self._desk.clock.mono_ns()
+        step = _Step(self, received_ns, decoded_ns, now_ns, ask)
+        self._is_sending = True
+        try:
+            if not self._desk.gateway.write_cleared_exit(outgoing, now_ns, step.registered):
+                return False
+            self._desk.on_written()
+        finally:
+            self._is_sending = False
+        self._note_exit_quotes(trade, decoded_ns)
+        self._tell_steps(trade, commands)
+        asked = {(place.leg, place.side, place.size_e8) for place in commands if isinstance(place, Place)}
+        left = {(out.leg, out.request.side, out.request.size_e8) for out in outgoing}
+        if asked != left:  # must not be: a person looks before anything else is opened
+            self._alarm(trade, f"trade {trade.trade_id} was closed by orders it did not ask for")
+        self.advance(trade)
+        return True
 
     def resume_cooldown(self, failed: int, trade_id: str, since_ns: int) -> None:
         """Take over the pause after trades an earlier run had to give back: failed in a row, the last since_ns ago."""
@@ -212,21 +283,31 @@ class Dealer:
             if ladder is None:
                 self._send(trade, places, received_ns, decoded_ns)
             else:
-                register = partial(self._register, trade, decoded_ns=decoded_ns)
-                self._write(ladder.chosen, received_ns, decoded_ns, register)
+                step = _Step(self, received_ns, decoded_ns, self._desk.clock.mono_ns(), lambda: trade)
+                self._write(partial(self._desk.gateway.write, ladder.chosen, step.registered))
             if places[0].purpose is Purpose.EXIT and trade.attempts <= 1:
-                size_e8 = min(map(abs, trade.exit_from_e8))
-                self._exit_quotes[trade.trade_id] = quotes_seen(
-                    self.books, trade.buy_leg, size_e8, decoded_ns, self._desk.clock.unix_ns(), closing=True
-                )
+                self._note_exit_quotes(trade, decoded_ns)
+        self._tell_steps(trade, commands)
+
+    def _note_exit_quotes(self, trade: Trade, decoded_ns: int) -> None:
+        """Keep the books a close was decided on, for the account of the trade."""
+        size_e8 = min(map(abs, trade.exit_from_e8))
+        self._exit_quotes[trade.trade_id] = quotes_seen(
+            self.books, trade.buy_leg, size_e8, decoded_ns, self._desk.clock.unix_ns(), closing=True
+        )
+
+    def _tell_steps(self, trade: Trade, commands: list[Command]) -> None:
         for command in commands:
             if isinstance(command, PhaseChanged):
                 self._tell_phase(trade, command)
             elif isinstance(command, Rest):
                 self._desk.log.error("trade.rest", trade_id=trade.trade_id, reason=command.text, remedy=_REST_REMEDY)
             elif not isinstance(command, Place):
-                self._desk.log.error("trade.alarm", trade_id=trade.trade_id, reason=command.text)
-                self._desk.gate.halt(command.text)
+                self._alarm(trade, command.text)
+
+    def _alarm(self, trade: Trade, text: str) -> None:
+        self._desk.log.error("trade.alarm", trade_id=trade.trade_id, reason=text)
+        self._desk.gate.halt(text)
 
     def _tell_phase(self, trade: Trade, change: PhaseChanged) -> None:
         desk = self._desk
@@ -246,30 +327,11 @@ class Dealer:
             why=trade.exit_reason,
         )
 
-    def _write(
-        self,
-        outgoing: Sequence[Outgoing],
-        received_ns: int,
-        decoded_ns: int,
-        registered: Callable[[Outgoing, PreparedOrder], None],
-    ) -> None:
+    def _write(self, write: Callable[[], bool]) -> None:
         """Send orders of a ladder."""
-        decided_ns = self._desk.clock.mono_ns()
-        for out in outgoing:
-            request, stamps = out.request, out.stamps
-            if request.purpose is Purpose.ENTRY:
-                out.reference_price_e8 = reference_price_e8(self.books[out.leg], request.side)
-            stamps.received_mono_ns, stamps.decoded_mono_ns, stamps.decided_mono_ns = (
-                received_ns,
-                decoded_ns,
-                decided_ns,
-            )
-            # After the trigger, signing and encoding took no time.
-            stamps.prepared_mono_ns = stamps.signed_mono_ns = stamps.encoded_mono_ns = decided_ns
-            stamps.presigned = True
         self._is_sending = True
         try:
-            self._desk.gateway.write(outgoing, registered)
+            write()
             self._desk.on_written()
         finally:
             self._is_sending = False
@@ -279,7 +341,7 @@ class Dealer:
         outgoing = [self._outgoing(trade, place, received_ns, decoded_ns) for place in places]
         self._is_sending = True
         try:
-            sent = self._desk.gateway.send(outgoing, partial(self._register, trade, decoded_ns=decoded_ns))
+            sent = self._desk.gateway.send(outgoing, partial(self.register, trade, decoded_ns=decoded_ns))
             self._desk.on_written()
         finally:
             self._is_sending = False
@@ -288,7 +350,8 @@ class Dealer:
             self._desk.log.info("order.signed_at_once", trade_id=trade.trade_id, reason=reason)
         return sent
 
-    def _register(self, trade: Trade, out: Outgoing, prepared: PreparedOrder, decoded_ns: int) -> None:
+    def register(self, trade: Trade, out: Outgoing, prepared: PreparedOrder, decoded_ns: int) -> None:
+        """Know an order: before its bytes can leave, or right after the writes where it was on record before."""
         trade.add(out.leg, out.request)
         self._sent_mono_ns[out.request.client_id] = decoded_ns
         self._desk.on_order_made(self.index, out, prepared)

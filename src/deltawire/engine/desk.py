@@ -14,6 +14,13 @@ from deltawire.venues.contract import Clock, EventLog, PreparedOrder
 
 
 @dataclass(slots=True)
+class News:
+    """Counts the events that may change what an entry or a close must be asked for."""
+
+    count: int = 0
+
+
+@dataclass(slots=True)
 class Desk:
     gate: Gate
     gateway: Gateway
@@ -30,4 +37,4 @@ class Desk:
     open_pairs: Callable[[], int]
     inventory_e8: Callable[[str], int]  # notional held on a venue, unsigned, all pairs together
     is_frozen: Callable[[], bool]  # True: news is counted and no step is taken
-    changes: Callable[[], int]  # grows with every event that may change what an entry must be asked for
+    news: News

@@ -8,6 +8,7 @@ follow each other with nothing between them: news that arises inside them is hel
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from deltawire.core.book import Book
 from deltawire.core.limits import Approved, Gate, Refusal
 from deltawire.core.stamps import OrderStamps
 from deltawire.core.types import OrderRequest, Purpose
@@ -69,6 +70,42 @@ class Gateway:
         """
         if not self._approve(outgoing):
             return False
+        self._write(outgoing, on_registered)
+        return True
+
+    def write_cleared_entry(
+        self,
+        outgoing: Sequence[Outgoing],
+        buy_leg: int,
+        books: tuple[Book, Book],
+        edge_e8: int,
+        now_mono_ns: int,
+        on_registered: Registered,
+    ) -> bool:
+        """As `write`, for both orders of an entry, by leg, that the gate has cleared. False: nothing left, ask `write`.
+
+        books: by leg.
+        """
+        sell_leg = 1 - buy_leg
+        admitted = self._gate.admit_entry(
+            outgoing[buy_leg].request,
+            outgoing[sell_leg].request,
+            (books[buy_leg], books[sell_leg]),
+            edge_e8,
+            (now_mono_ns, self._clock.unix_ns()),
+        )
+        if admitted:
+            self._write(outgoing, on_registered)
+        return admitted
+
+    def write_cleared_exit(self, outgoing: Sequence[Outgoing], now_mono_ns: int, on_registered: Registered) -> bool:
+        """As `write`, for both orders of a close that the gate has cleared. False: nothing left, ask `write`."""
+        if not self._gate.admit_exit(now_mono_ns):
+            return False
+        self._write(outgoing, on_registered)
+        return True
+
+    def _write(self, outgoing: Sequence[Outgoing], on_registered: Registered) -> None:
         self._recorder.leaving(outgoing[0].presigned)  # type: ignore[arg-type]  # as below
         self.is_writing = True
         try:
@@ -82,7 +119,6 @@ class Gateway:
                 assert out.presigned is not None
                 self._recorder.later(_intent(out, out.presigned, unix_ns))
                 on_registered(out, out.presigned)
-        return True
 
     def _sign_and_journal(self, outgoing: Sequence[Outgoing]) -> list[PreparedOrder] | None:
         """Return the orders ready to be written, or None where one cannot be signed or an entry not be journalled."""

@@ -31,6 +31,10 @@ class Ladder:
     renew_at_mono_ns: int
     usable_until_mono_ns: int  # enough of the receive windows is left for the way to the venue
     chosen: list[Outgoing] = field(default_factory=list)  # what a trigger takes of it
+    # Set by `Ladders.clear`: the answers hold until then, and until any further news.
+    cleared_until_mono_ns: int = 0
+    cleared_at_news: int = -1
+    pays: tuple[tuple[bool, ...], ...] = ()  # by rung bought, by rung sold: whether both together are worth it
 
 
 class Ladders:
@@ -41,6 +45,7 @@ class Ladders:
         self.entries: list[Ladder | None] = [None, None]  # by the leg bought
         self.exits: dict[TradeId, Ladder] = {}
         self.served = 0
+        self.cleared = 0  # of those served, how many went the short way
         self.missed: Counter[str] = Counter()
         self.last_miss = ""  # why the last trigger was not served; "" when it was
 
@@ -53,11 +58,56 @@ class Ladders:
             self.entries[found.buy_leg] = None
         return ladder
 
-    def rehearse_entry(self, found: Opportunity, now_mono_ns: int) -> None:
-        """Do what take_entry does, and take nothing."""
-        ladder = self.entries[found.buy_leg]
-        if ladder is not None:
-            self._choose(ladder, _BOTH, (found.size_e8, found.size_e8), _prices_e8(found), now_mono_ns)
+    def clear(self, ladder: Ladder, until_mono_ns: int, news: int) -> None:
+        """Ask of a ladder ahead what no frame changes. news: the count of it; the answers hold until it grows."""
+        ladder.cleared_at_news = -1
+        aim = ladder.aim
+        for venue, orders in zip(self._venues, ladder.orders, strict=True):
+            for out in orders:
+                if out.presigned is None or not venue.is_fresh(out.presigned):
+                    return
+        if not ladder.pays:
+            buys_e8, sells_e8 = ladder.caps_e8[aim.buy_leg], ladder.caps_e8[1 - aim.buy_leg]
+            ladder.pays = tuple(
+                tuple(is_worth_it(self._rules, aim, buy_e8, sell_e8) for sell_e8 in sells_e8) for buy_e8 in buys_e8
+            )
+        ladder.cleared_until_mono_ns = min(until_mono_ns, ladder.usable_until_mono_ns)
+        ladder.cleared_at_news = news
+
+    def choose_cleared(self, ladder: Ladder, buy_e8: int, sell_e8: int) -> tuple[Outgoing, Outgoing] | None:
+        """Return, by leg, the tightest orders of a cleared ladder that reach both prices; None where none do.
+
+        The same choice as `take_entry` and `take_exit` make, in one step for the hot path.
+        """
+        buy_leg = ladder.aim.buy_leg
+        bought = 0
+        for cap_e8 in ladder.caps_e8[buy_leg]:
+            if cap_e8 >= buy_e8:
+                break
+            bought += 1
+        else:
+            return None
+        sold = 0
+        for cap_e8 in ladder.caps_e8[1 - buy_leg]:
+            if cap_e8 <= sell_e8:
+                break
+            sold += 1
+        else:
+            return None
+        if not ladder.pays[bought][sold]:
+            return None
+        one, other = ladder.orders
+        return (one[sold], other[bought]) if buy_leg else (one[bought], other[sold])
+
+    def was_taken(self, ladder: Ladder) -> None:
+        """Note that orders of a cleared ladder have left."""
+        self.served += 1
+        self.cleared += 1
+        self.last_miss = ""
+        if ladder.purpose is Purpose.ENTRY:
+            self.entries[ladder.aim.buy_leg] = None
+        else:
+            self.exits.pop(ladder.trade_id, None)
 
     def take_exit(self, trade: Trade, places: Sequence[Place], now_mono_ns: int) -> Ladder | None:
         """Return the ladder for the calm close of a trade with its choice made, or None where none fits."""

@@ -28,7 +28,7 @@ from deltawire.venues.contract import Clock, EventLog, PreparedOrder
 
 # Of the shortest receive window of a ladder's orders: past the second share it is not used any more, so that what is
 # left covers the way to the venue; past the first it is renewed, so that the next is there in time.
-RENEW_PERCENT, USABLE_PERCENT = 35, 60
+RENEW_PERCENT, USABLE_PERCENT = 50, 70
 # Pairs looked at in one tick: with many pairs the tick must not hold the loop.
 LOOKED_AT_MAX = 8
 # At the start, entries wait so long for the first ladders.

@@ -154,6 +154,7 @@ class Safety:
         )
         self._positions.adjust(instrument.venue, instrument.symbol, change_e8)
         trade.adjust(leg, change_e8, self._clock.mono_ns())
+        trader.ladders.forget(trade.trade_id)  # its orders would close what is no longer there
 
 
 def _shares(trades: Sequence[Trade], leg: int, change_e8: int) -> Iterator[tuple[Trade, int]]:

@@ -6,10 +6,19 @@ What is worth doing is decided by core (edge, gate, trade machine); the dealer c
 from functools import partial
 
 from deltawire.core.book import Book
-from deltawire.core.edge import Opportunity, PairRules, best_opening, closing_spread_e8, harder_leg, may_close, opening
+from deltawire.core.edge import (
+    Opportunity,
+    PairRules,
+    best_opening,
+    closing_spread_e8,
+    harder_leg,
+    may_close,
+    opening,
+    touched,
+)
 from deltawire.core.entry_class import Choice
 from deltawire.core.events import OrderEvent
-from deltawire.core.limits import Refusal, reference_price_e8
+from deltawire.core.limits import Refusal
 from deltawire.core.money import BPS_E8, notional_e8
 from deltawire.core.order import Order
 from deltawire.core.trade import HOLDING, Trade, entry_places, lot_at
@@ -17,7 +26,7 @@ from deltawire.core.types import ClientOrderId, TradeId
 from deltawire.engine.dealer import Dealer
 from deltawire.engine.desk import Desk
 from deltawire.engine.gateway import LEG_NAMES
-from deltawire.engine.ladders import Ladders
+from deltawire.engine.ladders import Ladder, Ladders
 from deltawire.engine.quotes import quotes_seen
 from deltawire.engine.slow_entries import slow_entries
 from deltawire.journal.records import TradeOpened
@@ -25,8 +34,9 @@ from deltawire.venues.contract import TellsTime, Venue
 
 # After the gate held an entry back: the reason will not have gone by the next frame.
 REFUSED_QUIET_NS = 1_000_000_000
-# How long what was asked ahead of an entry holds: two ticks of the bot.
+# How long what was asked ahead of a trigger holds: two ticks of the bot.
 CLEARED_NS = 20_000_000
+SPREAD_BACK = "spread_back"  # why a trade is closed: what it was opened for has come
 
 
 class PairTrader:
@@ -88,12 +98,32 @@ class PairTrader:
                 continue
             if not may_close(self.books, trade.buy_leg, self.rules.exit_spread_e8):
                 continue
+            ladder = self.ladders.exits.get(trade.trade_id)
+            if ladder is not None and self._close_cleared(trade, ladder, received_mono_ns):
+                continue
             closing_e8 = closing_spread_e8(self.books, trade.buy_leg, trade.matched_e8)
             wanted = closing_e8 is not None and closing_e8 <= self.rules.exit_spread_e8
             # A close that is not urgent waits while a venue is away or halted: half of it would leave a leg alone.
             if wanted and all(self.dealer.can_trade()):
-                trade.want_exit("spread_back", self.books)
+                trade.want_exit(SPREAD_BACK, self.books)
                 self.dealer.advance(trade, received_mono_ns)
+
+    def _close_cleared(self, trade: Trade, ladder: Ladder, received_mono_ns: int) -> bool:
+        """Close with orders cleared ahead, if that is wanted and they reach. False: the longer way decides."""
+        desk, aim = self._desk, ladder.aim
+        now_ns = desk.clock.mono_ns()
+        if now_ns >= ladder.cleared_until_mono_ns or ladder.cleared_at_news != desk.news.count:
+            return False
+        prices = touched(self.books, aim.buy_leg, aim.sizes_e8[0])
+        if prices is None or prices.spread_e8 < aim.needed_e8:
+            return False
+        if not (self.venues[0].ready and self.venues[1].ready):
+            return False
+        chosen = self.ladders.choose_cleared(ladder, prices.buy_worst_e8, prices.sell_worst_e8)
+        if chosen is None or not self.dealer.close_cleared(trade, chosen, SPREAD_BACK, received_mono_ns, now_ns):
+            return False
+        self.ladders.was_taken(ladder)
+        return True
 
     def _consider_entry(self, received_mono_ns: int) -> None:
         decoded_ns = self._desk.clock.mono_ns()
@@ -111,6 +141,9 @@ class PairTrader:
             return
         if not self.entries_on or decoded_ns < self._quiet_until_ns:
             return
+        ladder = self.ladders.entries[found.buy_leg]
+        if ladder is not None and self._enter_cleared(found, ladder, received_mono_ns, decoded_ns):
+            return
         choice: Choice | None = None
         if self._slow is not None:
             choice = self._slow.choose(found, self.books, decoded_ns)
@@ -127,38 +160,54 @@ class PairTrader:
             return False
         return all(trade.buy_leg == found.buy_leg for trade in layers)
 
-    def clear_entries(self) -> None:
-        """Ask ahead what would be asked before an entry and does not change from frame to frame. Called every tick.
+    def clear(self) -> None:
+        """Ask ahead what would be asked at a trigger and does not change from frame to frame. Called every tick.
 
         What it finds holds until the next tick, or until any news: of an order, a link, a position, a person.
         """
+        now_ns = self._desk.clock.mono_ns()
+        for trade in self.dealer.open:
+            ladder = self.ladders.exits.get(trade.trade_id)
+            if ladder is not None and self._may_close_calmly(trade, ladder, now_ns):
+                self._clear(ladder, now_ns)
         if not self.entries_on or (self.ladders.entries[0] is None and self.ladders.entries[1] is None):
             return
-        now_ns = self._desk.clock.mono_ns()
         if self._standing_refusal(now_ns) is None:
-            self._cleared_until_ns, self._cleared_at = now_ns + CLEARED_NS, self._desk.changes()
+            self._cleared_until_ns, self._cleared_at = now_ns + CLEARED_NS, self._desk.news.count
             self._cleared_legs = [self._pair_refusal(buy_leg, now_ns) is None for buy_leg in (0, 1)]
-            self._rehearse(now_ns)
+            for ladder, is_clear in zip(self.ladders.entries, self._cleared_legs, strict=True):
+                if ladder is not None and is_clear and self._is_usual:
+                    self._clear(ladder, now_ns)
+                    if ladder.cleared_until_mono_ns:
+                        self._rehearse(ladder)
 
-    def _rehearse(self, now_ns: int) -> None:
+    def _clear(self, ladder: Ladder, now_ns: int) -> None:
+        ladder.cleared_until_mono_ns = 0
+        if all(self._desk.gate.clear(out.request) for orders in ladder.orders for out in orders):
+            self.ladders.clear(ladder, now_ns + CLEARED_NS, self._desk.news.count)
+
+    def _may_close_calmly(self, trade: Trade, ladder: Ladder, now_ns: int) -> bool:
+        size_e8 = trade.calm_close_e8(now_ns)
+        both = size_e8 > 0 and ladder.aim.sizes_e8 == (size_e8, size_e8)
+        return both and not self.dealer.held and all(self.dealer.can_trade())
+
+    @property
+    def _is_usual(self) -> bool:
+        """Whether an entry sends both legs at once and in the venues' usual class: what is cleared ahead is that."""
+        return self._slow is None and not self.rules.harder_leg_first
+
+    def _rehearse(self, ladder: Ladder) -> None:
         """Walk the way of an entry up to its writes, for nothing: code that ran just now runs faster."""
-        gate, clock = self._desk.gate, self._desk.clock
-        for buy_leg, ladder in enumerate(self.ladders.entries):
-            found = opening(self.rules, self.books, buy_leg, self.rules.sizes_e8[0])
-            if ladder is not None and found is not None:
-                gate.books_refusal(self.books, now_ns, clock.unix_ns())
-                self.ladders.rehearse_entry(found, now_ns)
-                for leg, orders in enumerate(ladder.orders):
-                    gate.rehearse(
-                        orders[0].request, reference_price_e8(self.books[leg], orders[0].request.side), now_ns
-                    )
+        found = opening(self.rules, self.books, ladder.aim.buy_leg, self.rules.sizes_e8[0])
+        if found is not None:
+            self.ladders.choose_cleared(ladder, found.buy_worst_e8, found.sell_worst_e8)
 
     def _entry_allowed(self, found: Opportunity, now_ns: int) -> bool:
         desk = self._desk
         cleared = (
             now_ns < self._cleared_until_ns
             and self._cleared_legs[found.buy_leg]
-            and self._cleared_at == desk.changes()
+            and self._cleared_at == desk.news.count
             and not desk.gate.halted
             and not self.suspicion
             and self.venues[0].ready
@@ -215,6 +264,30 @@ class PairTrader:
                 return refusal
         return None
 
+    def _enter_cleared(self, found: Opportunity, ladder: Ladder, received_ns: int, decoded_ns: int) -> bool:
+        """Enter with orders cleared ahead, if they reach. False: the longer way decides, and says why not."""
+        desk = self._desk
+        if (
+            decoded_ns >= ladder.cleared_until_mono_ns
+            or ladder.cleared_at_news != desk.news.count
+            or found.size_e8 != ladder.aim.sizes_e8[0]
+            or self.suspicion
+            or desk.recorder.broken
+            or not (self.venues[0].ready and self.venues[1].ready)
+        ):
+            return False
+        chosen = self.ladders.choose_cleared(ladder, found.buy_worst_e8, found.sell_worst_e8)
+        if chosen is None:
+            return False
+        make = partial(self._make_trade, ladder.trade_id, found, None, decoded_ns, is_slow=False)
+        trade = self.dealer.begin_cleared(chosen, found, received_ns, decoded_ns, make)
+        if trade is None:
+            return False
+        self._confirming, self._confirmed, self.last_refusal = -1, 0, ""
+        self.ladders.was_taken(ladder)
+        self._opened(trade, found, None)
+        return True
+
     def _enter(self, found: Opportunity, choice: Choice | None, received_ns: int, decoded_ns: int) -> None:
         desk, is_slow = self._desk, choice is not None and choice.is_slow
         first_leg = self._first_leg(found, is_slow=is_slow)
@@ -235,7 +308,11 @@ class PairTrader:
             self._quiet_until_ns = decoded_ns + REFUSED_QUIET_NS
             self.last_refusal = desk.gateway.last_refusal
             return
-        # After the writes: the trade is known to the journal by its orders' intents already.
+        self._opened(trade, found, choice)
+
+    def _opened(self, trade: Trade, found: Opportunity, choice: Choice | None) -> None:
+        """After the writes: the trade is known to the journal by its orders' intents already."""
+        desk, first_leg = self._desk, trade.first_leg
         desk.recorder.later(
             TradeOpened(
                 trade_id=trade.trade_id,
@@ -249,7 +326,9 @@ class PairTrader:
                 layer=len(self.dealer.open) - 1,
                 order_class=trade.order_class,
                 class_reason="" if choice is None else choice.why,
-                quotes=quotes_seen(self.books, found.buy_leg, found.size_e8, decoded_ns, trade.opened_unix_ns),
+                quotes=quotes_seen(
+                    self.books, found.buy_leg, found.size_e8, trade.opened_mono_ns, trade.opened_unix_ns
+                ),
             )
         )
         if choice is not None:

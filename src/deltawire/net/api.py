@@ -96,6 +96,10 @@ class HttpPool(Protocol):
     @property
     def idle(self) -> int: ...
 
+    @property
+    def has_idle(self) -> bool:
+        """Whether post_now would find a connection; asked before each trade, so it looks at one of them only."""
+
     async def close(self) -> None: ...
 
 

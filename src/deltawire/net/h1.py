@@ -68,7 +68,7 @@ class H1Connection(asyncio.Protocol):
         """Write a whole request, synchronously; only on an idle connection. on_done is called once, later."""
         transport = self._transport
         assert transport is not None
-        assert self.is_idle
+        assert self._on_done is None
         self._on_done = on_done
         transport.write(request)
         written_mono_ns = self._now_ns()

@@ -29,7 +29,6 @@ from deltawire.net.api import (
 from deltawire.net.backoff import Backoff
 from deltawire.net.dns import AddressCache
 from deltawire.net.h1 import RESPONSE_BYTES_MAX, H1Connection
-from deltawire.net.tcp import connect_tcp, hang_up
 from deltawire.net.ws import USER_AGENT
 
 _LOG = logging.getLogger(__name__)
@@ -74,6 +73,7 @@ class SocketHttpPool:
         self._addresses = addresses or AddressCache(now_ns)
         self._fixed_lines = f" HTTP/1.1\r\nHost: {host_header}\r\nUser-Agent: {USER_AGENT}\r\n".encode("ascii")
         self._warm_request = self._encode("GET", warm_target, warm_headers, b"")
+        self._post_to, self._post_head = ("", b""), b""  # of the last post_now: orders all go to one place
         self._idle: list[H1Connection] = []  # most recently used last
         self._all: set[H1Connection] = set()
         self._extra = 0
@@ -84,6 +84,11 @@ class SocketHttpPool:
     @property
     def idle(self) -> int:
         return sum(connection.is_idle for connection in self._idle)
+
+    @property
+    def has_idle(self) -> bool:
+        # Those that are in use or lost are not on the list; one that is closing goes with the loop's next turn.
+        return bool(self._idle)
 
     async def warm(self) -> None:
         settings = self._settings
@@ -108,7 +113,10 @@ class SocketHttpPool:
         if connection is None:
             self.counters.refused += 1
             return None
-        return self._send(connection, self._encode("POST", target, headers, body), on_done)
+        if self._post_to != (target, headers):
+            self._post_to = (target, headers)
+            self._post_head = b"POST %s%s%sContent-Length: " % (target.encode(), self._fixed_lines, headers)
+        return self._send(connection, b"%s%d\r\n\r\n%s" % (self._post_head, len(body), body), on_done)
 
     async def request(self, method: str, target: str, headers: bytes = b"", body: bytes = b"") -> HttpResponse:
         if method == "HEAD":
@@ -208,28 +216,24 @@ class SocketHttpPool:
         for left, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
             try:
                 async with asyncio.timeout(timeout_s / len(addresses) if left else None):
-                    return await self._dial(address, on_change)
+                    _, connection = await aiofastnet.create_connection(
+                        asyncio.get_running_loop(),
+                        lambda: H1Connection(
+                            self._now_ns, on_change, self._response_bytes_max, settings.tcp_keepalive_s
+                        ),
+                        address,
+                        self._port,
+                        ssl=self._ssl_context,
+                        server_hostname=self._host,
+                        ssl_shutdown_timeout=_TLS_SHUTDOWN_S,
+                    )
             except OSError as e:  # TimeoutError is one
                 if not left:
                     raise
                 _LOG.warning("net.pool.address_failed origin=%s address=%s reason=%r", self._origin, address, e)
+            else:
+                return connection
         raise AssertionError("the last address returns or raises")
-
-    async def _dial(self, address: str, on_change: Callable[[H1Connection], None]) -> H1Connection:
-        sock = await connect_tcp(address, self._port)
-        try:
-            _, connection = await aiofastnet.create_connection(
-                asyncio.get_running_loop(),
-                lambda: H1Connection(self._now_ns, on_change, self._response_bytes_max, self._settings.tcp_keepalive_s),
-                sock=sock,
-                ssl=self._ssl_context,
-                server_hostname=self._host,
-                ssl_shutdown_timeout=_TLS_SHUTDOWN_S,
-            )
-        except BaseException:
-            hang_up(sock)
-            raise
-        return connection
 
     async def _open_warm(self) -> H1Connection:
         """Open a connection and prove that it answers and stays."""

@@ -3,7 +3,7 @@
 import pytest
 from tests.conformance.official.conftest import run_client
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 BTC = "BTC/USD:USDC"
 

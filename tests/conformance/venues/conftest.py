@@ -60,8 +60,7 @@ async def rig(make: Make) -> Rig:
 
 @pytest.fixture
 async def slow(make: Make) -> Rig:
-    """Start an adapter whose orders are not executed before the test is over."""
-    return await started(make, slow_s=60.0)
+    return await started(make, slow=True)
 
 
 @pytest.fixture

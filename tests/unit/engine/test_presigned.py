@@ -57,7 +57,7 @@ async def test_a_venue_that_blocks_entries_between_two_ticks_is_heard_with_its_n
     await world.begin()
     await signed(world)
     trader = world.bot.traders[0]
-    trader.clear_entries()
+    trader.clear()
     world.paradex.blocked = "in doubt"
     world.bot.on_link("paradex", "orders", up=True, detail="")
     world.enter()
@@ -69,7 +69,7 @@ async def test_what_was_asked_ahead_of_an_entry_does_not_hold_for_long(world: Wo
     await world.begin()
     await signed(world)
     trader = world.bot.traders[0]
-    trader.clear_entries()
+    trader.clear()
     world.paradex.blocked = "maintenance"
     world.clock.now_ns += CLEARED_NS + 1
     world.enter()

@@ -75,7 +75,7 @@ class MemorySink:
     def kinds(self, client_id: str) -> list[str]:
         return [type(event).__name__ for event in self.of(client_id)]
 
-    async def until(self, holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    async def until(self, holds: Callable[[], bool], timeout_s: float = 5.0) -> None:
         async with asyncio.timeout(timeout_s):
             while not holds():
                 self._heard.clear()
@@ -152,6 +152,10 @@ class FakePool:
     async def warm(self) -> None:
         self.idle = self._connections
 
+    @property
+    def has_idle(self) -> bool:
+        return self.idle > 0
+
     def post_now(self, target: str, headers: bytes, body: bytes, on_done: HttpDone) -> HttpWritten | None:
         if not self.idle:
             return None
@@ -210,7 +214,7 @@ class FakeParadex:
     # ---- Network
 
     async def connect_ws(
-        self, url: str, handler: WsHandler, *, headers: Mapping[str, str] | None = None, timeout_s: float = 60.0
+        self, url: str, handler: WsHandler, *, headers: Mapping[str, str] | None = None, timeout_s: float = 5.0
     ) -> FakeConnection:
         await asyncio.sleep(0)
         if self.refuse_connects:

@@ -123,6 +123,10 @@ class FakePool:
             raise HttpFailure("did not open", maybe_sent=False)
         self.idle = self.settings.connections
 
+    @property
+    def has_idle(self) -> bool:
+        return self.idle > 0
+
     def post_now(self, target, headers, body, on_done):
         if self.idle == 0:
             return None

@@ -161,8 +161,15 @@ class MarketFeed:
 
     def on_binary(self, payload: memoryview, received_mono_ns: int) -> None:
         try:
-            if not self.read_top(payload, received_mono_ns):
+            # As read_top; written out, for most triggers come this way.
+            top = sbe.read_bbo(payload)
+            if top is None:
                 self.read_rest(payload, received_mono_ns)
+                return
+            venue_unix_ns, seq, bid, ask, market = top
+            track = self._tracks.get(market)
+            if track is not None and seq > track.top_seq:
+                self._on_top(track, seq, bid, ask, venue_unix_ns, received_mono_ns)
         except DecodeError as e:
             self.lose_frame(str(e))
 
@@ -217,8 +224,14 @@ class MarketFeed:
             return
         if not track.behind_since_mono_ns:
             track.behind_since_mono_ns = received_mono_ns
-        track.book.set_top(bid, ask, seq)
-        self._changed(track, venue_unix_ns, received_mono_ns)
+        book = track.book
+        book.set_top(bid, ask, seq)
+        if not book.valid:
+            self._changed(track, venue_unix_ns, received_mono_ns)
+            return
+        book.received_mono_ns = received_mono_ns
+        book.venue_unix_ns = max(book.venue_unix_ns, venue_unix_ns)
+        self._sink.on_book(book, received_mono_ns)  # type: ignore[union-attr]  # attached before the first frame
 
     def _on_book(self, update: BookUpdate, received_mono_ns: int) -> None:
         track = self._tracks.get(update.market)

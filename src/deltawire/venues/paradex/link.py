@@ -209,10 +209,6 @@ class Link:
         elif not call.done():
             _settle(call, frame)
 
-    def on_binary(self, payload: memoryview, received_mono_ns: int) -> None:
-        self.heard_mono_ns = received_mono_ns
-        self._owner.on_binary(payload, received_mono_ns)
-
     def on_closed(self, code: int, reason: str) -> None:
         detail = f"closed with code {code} {reason}".rstrip()
         was_up, self.up = self.up, False
@@ -243,8 +239,10 @@ class _Socket:
             self._link.on_text(payload, received_mono_ns)
 
     def on_binary(self, payload: memoryview, received_mono_ns: int) -> None:
-        if self._link._socket is self:
-            self._link.on_binary(payload, received_mono_ns)
+        link = self._link
+        if link._socket is self:
+            link.heard_mono_ns = received_mono_ns
+            link._owner.on_binary(payload, received_mono_ns)
 
     def on_closed(self, code: int, reason: str) -> None:
         self.over = True

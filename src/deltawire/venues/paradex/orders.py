@@ -84,7 +84,8 @@ class OrderDesk:
     @property
     def ready(self) -> bool:
         """Whether an exit could leave now, by either road."""
-        return self.is_protected or self._road.ready
+        link = self._link
+        return (link is not None and link.up) or self._road.ready
 
     @property
     def is_protected(self) -> bool:
@@ -111,17 +112,23 @@ class OrderDesk:
 
     def submit(self, prepared: PreparedOrder) -> None:
         """Write a prepared order now. Raises ValueError for one that was written before (I3)."""
-        request = prepared.request
         self._lives.check_new(prepared)
-        assert self._sink is not None
-        life = Life(prepared)
-        why_not = self._write_to_socket(life)
-        if why_not and request.purpose is not Purpose.ENTRY and self._write_by_rest(life):
-            why_not = ""
-        if why_not:
-            self._sink.on_order(request.client_id, NotSent(why_not))
-        else:
+        link = self._retail if prepared.order_class else self._link
+        why_not = "the order link is not ready"
+        if link is not None and link.up:
+            line, requests = link.line, link.sent
+            try:
+                link.send(prepared.payload)
+            except ConnectionError as e:
+                why_not = str(e)
+            else:
+                self._written(Life(prepared, line=line), requests, link.opened_mono_ns)
+                return
+        request, life = prepared.request, Life(prepared)
+        if request.purpose is not Purpose.ENTRY and self._write_by_rest(life):
             self._keep(life)
+        else:
+            self._tell(request.client_id, NotSent(why_not))
 
     def take_on(self, prepared: PreparedOrder) -> Life:
         """Follow an order whose bytes leave in a batch, as if it had been submitted. Raises ValueError likewise."""
@@ -154,28 +161,27 @@ class OrderDesk:
     def _keep(self, life: Life) -> None:
         assert self._sink is not None
         self._lives.add(life)
-        life.timer = asyncio.get_running_loop().call_later(self._settings.reply_timeout_s, self._out_of_time, life)
+        self._time(life)
         self._sink.on_order(life.client_id, Sent())
 
-    def _write_to_socket(self, life: Life) -> str:
-        """Return why nothing left, "" when it did."""
-        link = self._retail if life.prepared.order_class else self._link
-        if link is None or not link.up:
-            return "the order link is not ready"
-        prepared, requests, life.line = life.prepared, link.sent, link.line
-        try:
-            link.send(prepared.payload)
-        except ConnectionError as e:
-            return str(e)
-        stamps = prepared.stamps
-        stamps.written_mono_ns = self._clock.mono_ns()
-        # Counted on the next turn of the loop: another venue's order may be waiting behind this one.
-        asyncio.get_running_loop().call_soon(self._count_order, stamps.written_mono_ns, prepared.order_class)
-        stamps.transport, stamps.reused, stamps.connection_requests = "ws", requests > 0, requests
-        stamps.connection_age_ns = stamps.written_mono_ns - link.opened_mono_ns
-        return ""
+    def _time(self, life: Life) -> None:
+        life.timer = asyncio.get_running_loop().call_later(self._settings.reply_timeout_s, self._out_of_time, life)
 
-    def _count_order(self, written_mono_ns: int, order_class: str) -> None:
+    def _written(self, life: Life, requests: int, opened_mono_ns: int) -> None:
+        """Follow an order whose bytes are with the socket. requests: what the connection had carried before."""
+        stamps = life.prepared.stamps
+        stamps.written_mono_ns = written_mono_ns = self._clock.mono_ns()
+        stamps.transport, stamps.reused, stamps.connection_requests = "ws", requests > 0, requests
+        stamps.connection_age_ns = written_mono_ns - opened_mono_ns
+        self._lives.add(life)
+        # The rest on the next turn of the loop: another venue's order may be waiting behind this one.
+        asyncio.get_running_loop().call_soon(self._after_write, life, written_mono_ns)
+        self._tell(life.client_id, Sent())
+
+    def _after_write(self, life: Life, written_mono_ns: int) -> None:
+        if not life.over and not life.resolved:
+            self._time(life)
+        order_class = life.prepared.order_class
         if order_class:
             self._budgets.retail.take(written_mono_ns)
         # Whether a Retail order counts among the Pro ones too is not stated: it is counted, they are plenty.

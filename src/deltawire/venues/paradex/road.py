@@ -24,7 +24,7 @@ class RestRoad:
     @property
     def ready(self) -> bool:
         """Whether an order could leave this way now: a warm connection is idle and the token is alive."""
-        return self._pool.idle > 0 and self._tokens.at_hand() is not None
+        return self._pool.has_idle and self._tokens.at_hand() is not None
 
     def post(self, payload: bytes, on_done: HttpDone) -> HttpWritten | None:
         """Write an order made for the socket as POST /orders, now. None when it cannot leave: then nothing was sent."""

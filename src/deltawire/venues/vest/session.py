@@ -90,7 +90,7 @@ class VestVenue:
 
         The private stream is not asked for: without it fills are read over REST, and an exit must not wait for it.
         """
-        return self._started and self._pool is not None and self._pool.idle > 0
+        return self._started and self._pool is not None and self._pool.has_idle
 
     def trades(self, symbol: str) -> bool:
         return self._market.trades(symbol)
