@@ -125,7 +125,7 @@ async def find_sent(
     dead_since_ns: by then (monotonic) the process that may have written them was gone. Cancel it to give up: as long as
     a venue cannot be asked it goes on asking.
     """
-    found: set[tuple[str, str]] = set()
+    found: set[tuple[str, str, str]] = set()
     asked = [_was_sent(intent, venues[intent.venue], found, dead_since_ns, clock, log) for intent in intents]
     answers = await asyncio.gather(*asked)
     return [intent for intent in answers if intent is not None]
@@ -134,13 +134,13 @@ async def find_sent(
 async def _was_sent(
     intent: OrderIntended,
     venue: Venue,
-    found: set[tuple[str, str]],
+    found: set[tuple[str, str, str]],
     dead_since_ns: int,
     clock: Clock,
     log: EventLog,
 ) -> OrderIntended | None:
-    """found: trades and legs of which the order that left is known. It is one of each, so the others never did."""
-    leg = (intent.trade_id, intent.leg)
+    """found: ladders and legs of which the order that left is known. It is one of each, so the others never did."""
+    leg = (intent.trade_id, intent.purpose, intent.leg)
     doubtful = Doubtful(
         ClientOrderId(intent.client_id),
         venue,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.engine.test_bot import MS, World
+from tests.unit.engine.test_bot import MS, WAIT_S, World
 
 from deltawire.core.money import E8
 from deltawire.core.types import ClientOrderId, Purpose
@@ -288,6 +288,19 @@ async def test_of_a_run_killed_in_its_writes_only_the_ladder_that_left_is_asked_
     assert set(sent) <= {intent.client_id for intent in recovered.presigned}
     assert {intent.trade_id for intent in recovered.presigned} == {trade}
     await patient(marked, marked.made(recovered).start())
+    [taken] = marked.bot.traders[0].dealer.open
+    assert set(taken.orders) == set(sent)
+
+
+async def test_once_the_order_that_left_is_found_the_others_of_its_leg_are_not_waited_for(marked: World):
+    sent = await killed_in_its_writes(marked)
+    for venue, client_id in zip((marked.paradex, marked.vest), sent, strict=True):
+        venue.execute(client_id)
+    recovered = await marked.crash()
+    assert len(recovered.presigned) > len(sent)
+    # The clock stands still: no receive window ever ends.
+    async with asyncio.timeout(WAIT_S):
+        await marked.made(recovered, arm_itself=False).start()
     [taken] = marked.bot.traders[0].dealer.open
     assert set(taken.orders) == set(sent)
 
