@@ -114,7 +114,8 @@ def test_the_summary_counts_the_kills_of_each_phase_and_names_those_that_were_no
 @pytest.mark.parametrize("seed", range(5))
 def test_a_drill_that_hits_what_it_aims_at_meets_every_phase_within_its_kills(seed):
     rng = random.Random(seed)
-    aims, met, was_open = Aims(100, share_of(100), rng), Counter(), False
+    aims, was_open = Aims(100, share_of(100), rng), False
+    met = Counter[str]()
     for done in range(100):
         aim = aims.next(met, done, was_open=was_open)
         assert aim != RECOVERING or was_open, "there is nothing to recover"

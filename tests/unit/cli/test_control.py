@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -15,7 +16,7 @@ from deltawire.cli.main import app
 
 runner = CliRunner()
 
-STATUS = {
+STATUS: dict[str, Any] = {
     "ok": True,
     "state": "running",
     "run_id": "r1",

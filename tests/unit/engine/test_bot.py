@@ -24,7 +24,7 @@ from deltawire.engine.recovery import Recovered, read_back
 from deltawire.engine.snapshot import status
 from deltawire.engine.watch import SHOWN_WITHIN_NS
 from deltawire.journal.check import check_journal
-from deltawire.journal.leaving import LeavingMark
+from deltawire.journal.leaving import LeavingMark, Left
 from deltawire.journal.log import JournalLog, JournalUnwritable
 from deltawire.journal.read import JournalReader
 from deltawire.journal.records import (
@@ -138,8 +138,12 @@ class World:
         self.bot._stop_watching()
         self.bot.recorder._sync_timer.cancel()  # type: ignore[union-attr]
         self.journal.close()
-        left = None if self.mark is None else self.mark.left
-        return read_back(self.records(), self.clock.unix_ns(), left)
+        return read_back(self.records(), self.clock.unix_ns(), self.left)
+
+    @property
+    def left(self) -> Left | None:
+        """What the mark says, where there is one."""
+        return None if self.mark is None else self.mark.left
 
     async def let_go(self) -> None:
         """Leave no timer or task of a bot behind that was neither stopped nor killed."""

@@ -314,7 +314,7 @@ async def test_a_kill_while_the_next_run_still_asks_does_not_lose_the_question(m
     await asyncio.gather(starting, return_exceptions=True)
     marked.bot.recorder.flush()
     marked.journal.close()
-    again = read_back(marked.records(), marked.clock.unix_ns(), marked.mark.left)
+    again = read_back(marked.records(), marked.clock.unix_ns(), marked.left)
     assert set(sent) <= {intent.client_id for intent in again.presigned}
 
 
@@ -330,10 +330,10 @@ async def test_an_exit_that_left_without_a_record_keeps_its_mark_until_the_disk_
     marked.spread(0)
     assert marked.paradex.orders[marked.paradex.last.client_id].stamps.presigned
     marked.bot.recorder.flush()
-    assert marked.mark.left.correlator
+    assert marked.left not in (None, Left("dwtest1", 0))
     marked.journal.is_full = False
     marked.bot.recorder.flush()
-    assert marked.mark.left.correlator == 0
+    assert marked.left == Left("dwtest1", 0)
 
 
 async def test_the_mark_of_an_earlier_run_says_nothing_of_a_later_runs_ladders(marked: World):
@@ -341,11 +341,11 @@ async def test_the_mark_of_an_earlier_run_says_nothing_of_a_later_runs_ladders(m
     await signed(marked)
     recovered = await marked.crash()
     assert recovered.presigned == []
-    mark, marked.mark_at = marked.mark, None  # a version without one, or another machine
+    left, marked.mark_at = marked.left, None  # a version without one, or another machine
     await patient(marked, marked.made(recovered).start())
     await signed(marked)
     await marked.crash()
-    assert read_back(marked.records(), marked.clock.unix_ns(), mark.left).presigned
+    assert read_back(marked.records(), marked.clock.unix_ns(), left).presigned
     assert read_back(marked.records(), marked.clock.unix_ns(), Left("another journal's", 0)).presigned
 
 

@@ -53,7 +53,7 @@ async def test_a_refused_rest_is_named_and_holds_up_its_pair_alone(world: World)
     bot = await with_a_rest(world)
     rests = [fields for name, fields in world.log.events if name == "trade.rest"]
     assert len(rests) == 1
-    assert rests[0]["reason"].startswith("0.00007 on paradex BTC-USD-PERP left of trade")
+    assert str(rests[0]["reason"]).startswith("0.00007 on paradex BTC-USD-PERP left of trade")
     [pair] = status(bot)["pairs"]
     assert (pair["trade"]["is_rest"], pair["trade"]["legs"]["paradex"]) == (True, "0.00007")
     assert (bot.gate.halted, bot.state) == ("", "running")
