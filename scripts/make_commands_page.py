@@ -108,6 +108,11 @@ NOTES: dict[str, Note] = {
     "project": Note("1: the journal or the database cannot be used."),
     "backup": Note("1: nothing usable was written."),
     "restore": Note("1: the backup is damaged, or the folder is not empty."),
+    "journal archive": Note(
+        "0 also when nothing was old enough. 1: nothing was archived, and why; the journal is as it was.",
+        "archive records_before records_after bytes_before bytes_after",
+        "`archive` is null when nothing was old enough.",
+    ),
     "verify": Note(
         "0 only when it is signed off: no rule broken, flat, and all agrees.",
         "signed_off run_id status records flat agree asked_live compared_unix_ns venues answers differences violations "

@@ -30,6 +30,8 @@ CONFIG = Path("config.yaml")
 
 alert = typer.Typer(no_args_is_help=True, help="Tell people when something is wrong: Telegram, mail, webhooks, ...")
 app.add_typer(alert, name="alert")
+journal_app = typer.Typer(no_args_is_help=True, help="Keep the journal small: put its old part away.")
+app.add_typer(journal_app, name="journal")
 
 
 class Preset(Enum):
@@ -285,6 +287,23 @@ def restore(
     from deltawire.cli.backup import restore as work
 
     work(archive, journal)
+
+
+@journal_app.command("archive")
+def journal_archive(
+    to: Annotated[Path, typer.Option("--to", help="Folder for the archives.", metavar="DIR")],
+    config: Config = CONFIG,
+    journal: Journal = None,
+    keep_days: Annotated[
+        int, typer.Option(min=8, max=3650, help="Runs that ended in the last so many days stay, and the last one.")
+    ] = 30,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Put the journal's old runs into one verified file; the bot must be stopped, ended clean, flat and agreed."""
+    from deltawire.cli.journal import archive as work
+
+    work(config, journal, to, keep_days, as_json=as_json)
 
 
 @app.command()

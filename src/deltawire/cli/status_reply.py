@@ -117,7 +117,8 @@ class Status(msgspec.Struct):
     latency_us: dict[str, dict[str, PhaseStatus]] = {}  # by venue and phase
     limits: LimitsStatus = msgspec.field(default_factory=LimitsStatus)
     alarms: list[AlarmStatus] = []  # the last warnings and errors, oldest first
-    journal: str = "ok"
+    journal: str = "ok"  # or why it cannot be written
+    journal_bytes: int = 0
     halted: str = ""  # why no entry is allowed, "" when it is
 
 

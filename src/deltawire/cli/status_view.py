@@ -40,9 +40,15 @@ def headline(status: Status) -> Text:
     line.append(f"  {status.mode}, {venues}  run {status.run_id}  up {status.uptime_s:.0f} s")
     line.append(f"  round trips {status.round_trips}", style="bold")
     line.append(f"  PnL {usd(status.pnl_usd)} USD  fees {usd(status.fees_usd)} USD")
+    ok = status.journal == "ok"
+    line.append(f"\njournal: {status.journal}, {journal_size(status)}", style="dim" if ok else "bold red")
     if status.halted:
         line.append(f"\nno entries: {status.halted}", style="bold red")
     return line
+
+
+def journal_size(status: Status) -> str:
+    return f"{status.journal_bytes / 2**20:.1f} MiB"
 
 
 def venues_table(status: Status, width: int) -> Table:

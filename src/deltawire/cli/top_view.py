@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deltawire.cli.status_reply import AlarmStatus, Figure, PhaseStatus, Status
-from deltawire.cli.status_view import number_of, panel
+from deltawire.cli.status_view import journal_size, number_of, panel
 
 PHASES = ("signature", "encode", "write", "wire", "parse", "total")
 ALARMS_SHOWN = 12
@@ -55,7 +55,7 @@ def accounts(status: Status) -> RenderableType:
         f"today {cents(limits.lost_today_usd, sign=-1)} USD (halts at -{cents(limits.daily_loss_max_usd)}), "
         f"drawdown {cents(limits.drawdown_usd)} of {cents(limits.drawdown_max_usd)} USD, "
         f"orders {limits.orders_per_minute} of {limits.orders_per_minute_max} a minute, "
-        f"journal {status.journal}"
+        f"journal {status.journal}, {journal_size(status)}"
     )
     table.caption_justify = "left"
     return panel(table, "accounts and limits")

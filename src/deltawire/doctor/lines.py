@@ -13,7 +13,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "ca_file": ("settings", "certificate authorities named: readable, not about to end"),
     "entry_edge": ("settings", "the edge of an entry against what an order may slip by"),
     "disk": ("machine", "room for the journal: warns under 2 GiB, fails under 200 MiB"),
-    "journal": ("machine", "the journal's folder can be written"),
+    "journal": ("machine", "the journal's folder can be written, and its size: warns over 1 GiB"),
     "open_files": ("machine", "how many files the process may open; shown only when they are few"),
     "running": ("machine", "a bot that runs on this journal; shown only when there is one"),
     "last_run": ("machine", "what an earlier run left: an unclean end, a halt, open trades"),

@@ -13,11 +13,12 @@ from deltawire.doctor.lines import Sheet
 from deltawire.engine.recovery import read_back
 from deltawire.journal.accounts import LiveConsent, state_folder
 from deltawire.journal.log import writer_pid
-from deltawire.journal.segments import JournalError, read
+from deltawire.journal.segments import JournalError, read, size_bytes
 from deltawire.net.tls import client_context
 
 SETTINGS, MACHINE = "settings", "machine"
 DISK_FAIL_BYTES, DISK_WARN_BYTES = 200 * 2**20, 2 * 2**30  # a busy day writes some 100 MB of journal and log
+JOURNAL_WARN_BYTES = 2**30  # the start reads some tens of MB a second
 CA_WARN_DAYS = 14
 SOCKETS_WANTED = 256  # files a bot has open: some twenty sockets, the journal, the log, and room for reconnects
 
@@ -91,7 +92,7 @@ def check_machine(config: BotConfig, sheet: Sheet, free: Callable[[Path], int] =
     _check_disk(there, sheet, free)
     try:
         with tempfile.TemporaryFile(dir=there):
-            sheet.ok(MACHINE, "journal", f"{folder} can be written")
+            _check_journal(folder, sheet)
     except OSError as e:
         remedy = "mend owner and mode, or name another folder in journal.dir"
         sheet.fail(MACHINE, "journal", f"{folder} cannot be written: {e.strerror}", remedy)
@@ -119,6 +120,16 @@ def _check_disk(folder: Path, sheet: Sheet, free: Callable[[Path], int]) -> None
         sheet.warn(MACHINE, "disk", told, "free some space soon; log.max_mb and log.keep bound the log")
     else:
         sheet.ok(MACHINE, "disk", told)
+
+
+def _check_journal(folder: Path, sheet: Sheet) -> None:
+    size = size_bytes(folder)
+    told = f"{folder} can be written, {size / 2**20:.1f} MiB"
+    if size > JOURNAL_WARN_BYTES:
+        remedy = "the start reads it whole: `deltawire stop`, `deltawire journal archive --to DIR`, start again"
+        sheet.warn(MACHINE, "journal", told, remedy)
+    else:
+        sheet.ok(MACHINE, "journal", told)
 
 
 def _check_files(sheet: Sheet) -> None:

@@ -54,6 +54,11 @@ class Recorder:
             self._mark.leaving(order.correlator)
 
     @property
+    def journal_bytes(self) -> int:
+        """What the journal takes on the disk."""
+        return self._journal.size_bytes
+
+    @property
     def unrecorded(self) -> list[OrderIntended]:
         """Return the intents that wait for the disk: of orders that left all the same, and lost with the process.
 

@@ -15,6 +15,7 @@ from deltawire.engine.unsent import PendingLadders
 from deltawire.journal.leaving import Left
 from deltawire.journal.records import (
     AccountsReconciled,
+    Archived,
     Armed,
     FundingPaid,
     Halted,
@@ -92,6 +93,8 @@ def read_back(records: Iterable[Record], now_unix_ns: int, left: Left | None = N
                 of_this_run.clear()
             case RunEnded(clean=clean):
                 found.unclean_before = not clean
+            case Archived():
+                found.result_e8, found.result_peak_e8 = record.result_e8, record.result_peak_e8
             case Halted(reason=reason):
                 found.halted = found.halted or reason
             case Armed():

@@ -29,6 +29,7 @@ def status(bot: Bot) -> dict[str, Any]:
         "simulated": bot.settings.simulated,
         "halted": bot.gate.halted,
         "journal": bot.recorder.broken or "ok",
+        "journal_bytes": bot.recorder.journal_bytes,
         "guarded_s": round((now_ns - bot.guarded_mono_ns) / 1e9, 1) if bot.guarded_mono_ns else None,
         "unix_ns": bot.clock.unix_ns(),
         "uptime_s": round((now_ns - bot.started_mono_ns) / 1e9, 1),

@@ -88,10 +88,10 @@ def verify_backup(archive: Path) -> Contents:
         if name == MANIFEST:
             contents = _contents(archive, data)
             continue
-        if not _is_segment(name) or (next_seq and int(name[:-4]) != next_seq):
+        if not _is_segment(name) or (next_seq and int(name[:20]) != next_seq):
             raise JournalError(f"{archive}: {name[:60]!r} has no place in a journal there")
         sums[name] = hashlib.sha256(data).hexdigest()
-        next_seq = _checked(f"{archive} {name}", data, int(name[:-4]))
+        next_seq = _checked(f"{archive} {name}", data, int(name[:20]))
     if contents is None:
         raise JournalError(f"{archive} is not a whole backup of a journal: it has no manifest")
     if sums != contents.files or next_seq - 1 != contents.last_seq:
@@ -178,4 +178,5 @@ def _contents(archive: Path, data: bytes) -> Contents:
 
 def _is_segment(name: str) -> bool:
     """Say whether a name is one a journal gives; no other is ever used as a path."""
-    return name.endswith(".wal") and len(name) == 24 and name[:-4].isdigit() and name.isascii()
+    number = name[:20]
+    return name in (f"{number}.wal", f"{number}.base.wal") and len(number) == 20 and number.isdigit() and name.isascii()

@@ -24,7 +24,15 @@ from pathlib import Path
 from typing import Self
 
 from deltawire.journal.records import Record
-from deltawire.journal.segments import JournalCorrupt, JournalError, encode_line, line_fault, segment_path, segments
+from deltawire.journal.segments import (
+    JournalCorrupt,
+    JournalError,
+    encode_line,
+    line_fault,
+    segment_path,
+    segments,
+    size_bytes,
+)
 
 SEGMENT_BYTES_MAX = 16 * 2**20  # reopening reads the last segment whole: about a tenth of a second at this size
 LOCK_TRIES = 4  # `writer_pid` of a reader holds the lock for some microseconds: that is not a second bot
@@ -77,6 +85,7 @@ class JournalLog:
         except OSError as e:
             raise JournalUnwritable(f"cannot open the journal {directory}: {e}") from e
         self._synced_seq = self.last_seq  # opening flushed the last segment
+        self._full_bytes = size_bytes(directory) - self._offset  # of the segments before the one written now
 
     @property
     def last_seq(self) -> int:
@@ -87,6 +96,11 @@ class JournalLog:
     def synced_seq(self) -> int:
         """Number of the last record known to survive a power loss, 0 for none."""
         return self._synced_seq
+
+    @property
+    def size_bytes(self) -> int:
+        """What the journal takes on the disk. Asks no disk."""
+        return self._full_bytes + self._offset
 
     def append(self, record: Record) -> int:
         """Write one record and return its number. Raises JournalUnwritable: then it is not in the journal."""
@@ -174,6 +188,7 @@ class JournalLog:
         path = segment_path(self.directory, self._next_seq)
         fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._full_fds.append(self._fd)
+        self._full_bytes += self._offset
         self._fd, self._offset = fd, 0
 
     def _begin_flush(self) -> "_Flush":

@@ -20,6 +20,7 @@ from deltawire.core.types import ClientOrderId, Instrument, OrderRequest, Purpos
 from deltawire.journal.database import Database, DatabaseUnusable, SqliteDatabase, open_database
 from deltawire.journal.records import (
     AccountsReconciled,
+    Archived,
     Armed,
     FundingPaid,
     Halted,
@@ -86,7 +87,8 @@ class Projector:
             batch = records[start : start + BATCH_RECORDS]
             with self.database.transaction():
                 done = self.last_seq
-                if done < batch[0][0] - 1:  # another process built the tables anew and is not as far yet
+                begins = done == 0 and isinstance(batch[0][1], Archived)  # a journal need not begin with record 1
+                if done < batch[0][0] - 1 and not begins:  # another process built the tables anew and is not as far yet
                     self._tail = Tail(self._directory, done)
                     return True
                 for seq, record in batch:
@@ -105,6 +107,8 @@ class Projector:
 
     def _bring_in(self, seq: int, record: Record) -> None:  # noqa: C901, PLR0912 - one branch a record
         match record:
+            case Archived():
+                pass  # it speaks of what is not here
             case OrderObserved():
                 self._on_observed(seq, record)
             case OrderIntended():
@@ -280,7 +284,10 @@ def catch_up(directory: Path, url: str = "") -> Projector:
 def _first_record(directory: Path) -> str:
     """Return the first record of a journal, which tells it from every other; "" while it has none."""
     found = Tail(directory).poll()
-    return _text(found[0][1]) if found else ""
+    if not found:
+        return ""
+    first = found[0][1]
+    return first.origin if isinstance(first, Archived) else _text(first)
 
 
 def _text(record: Record) -> str:

@@ -4,7 +4,8 @@ Written as JSON tagged by "type"; readers ignore fields they do not know, so a n
 Numbers are integers: `_e8` in 1e-8 units, `_rate_e8` a rate in 1e-8 (one bps is 10_000), `_unix_ns` UTC. No secret is
 ever a field here (I9): of a signed order the journal keeps what identifies it, never the bytes.
 
-RunStarted names the format of the records after it. What changed: 2 added FundingPaid and AccountsReconciled. Older
+RunStarted names the format of the records after it. What changed: 2 added FundingPaid and AccountsReconciled, 3 added
+Archived. Older
 formats are read as they are; a newer one is refused, because what it tells besides could be money.
 """
 
@@ -36,7 +37,7 @@ When = Literal["start", "timer", "reconnect", "shutdown"]
 ItemKind = Literal["order", "fill", "price", "fee", "funding", "balance"]
 Answer = Literal["alarmed", "cancelled", "booked"]
 
-FORMAT = 2  # of the records this version writes; it reads this and all before
+FORMAT = 3  # of the records this version writes; it reads this and all before
 
 
 class PairConfigured(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +69,23 @@ class RunStarted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     config_digest: str = ""
     unclean_before: bool = False
     format: int = 1
+
+
+class Archived(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The journal begins here: the records before were put into an archive, and nothing of theirs was open.
+
+    through_seq: the last record of the archive; those after this one are the newest of them once more, whole runs.
+    origin: the first record the journal ever had, as its text: by it tables know whose they are.
+    result_e8, result_peak_e8: what the trades put away had realised, and the most it had been.
+    """
+
+    archive: str
+    sha256: str
+    through_seq: int
+    origin: str
+    result_e8: int
+    result_peak_e8: int
+    unix_ns: int
 
 
 class InstrumentLoaded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -357,7 +375,8 @@ class RunEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 Record = (
-    RunStarted
+    Archived
+    | RunStarted
     | InstrumentLoaded
     | OrderIntended
     | LadderSigned

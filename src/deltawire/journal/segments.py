@@ -1,5 +1,8 @@
 """The journal's files: names, lines, and reading them back. Writing is `journal.log`; meaning is `journal.records`.
 
+A journal whose old records were put away begins with its last `<first seq>.base.wal`; what lies before it is no longer
+of it.
+
 A line is `seq crc32 json` and its line end; the checksum covers seq and JSON. A segment `<first seq>.wal` holds a run
 of lines without gaps. Readers need no lock and work beside a living writer; a cut-off last line is not there yet.
 """
@@ -15,6 +18,7 @@ from deltawire.journal.records import Record, decode, encode
 
 LINE_BYTES_MAX = 2**20  # a reader's step; the longest record (RunStarted with a hundred pairs) is some 20 kB
 _SUFFIX = ".wal"
+_BASE = ".base"
 
 
 class JournalError(Exception):
@@ -29,13 +33,34 @@ def segment_path(directory: Path, first_seq: int) -> Path:
     return directory / f"{first_seq:020d}{_SUFFIX}"
 
 
+def base_path(directory: Path, first_seq: int) -> Path:
+    """Return the name of a segment before which nothing counts."""
+    return directory / f"{first_seq:020d}{_BASE}{_SUFFIX}"
+
+
+def is_base(path: Path) -> bool:
+    return path.stem.endswith(_BASE)
+
+
 def segments(directory: Path) -> list[tuple[int, Path]]:
     """List the segments as (first seq, path), oldest first. An absent directory has none."""
+    found = all_segments(directory)
+    bases = [at for at, (_, path) in enumerate(found) if is_base(path)]
+    return found[bases[-1] :] if bases else found
+
+
+def all_segments(directory: Path) -> list[tuple[int, Path]]:
+    """As `segments`, with those that were put away and not removed yet."""
     try:
         paths = [path for path in directory.iterdir() if path.suffix == _SUFFIX]
     except FileNotFoundError:
         return []
-    return sorted((int(path.stem), path) for path in paths)
+    return sorted((int(path.stem.removesuffix(_BASE)), path) for path in paths)
+
+
+def size_bytes(directory: Path) -> int:
+    """Return what the journal takes on the disk, without its tables."""
+    return sum(path.stat().st_size for _, path in segments(directory))
 
 
 def encode_line(seq: int, record: Record) -> bytes:
@@ -70,14 +95,18 @@ class Tail:
     def poll(self) -> list[tuple[int, Record]]:
         """Return the next records, at most some LINE_BYTES_MAX of them; empty when there are none for now.
 
-        Raises JournalCorrupt for damage, and JournalError for a record of a kind this version does not know.
+        Raises JournalCorrupt for damage, and JournalError for a record of a kind this version does not know, or when
+        what was read has been put away meanwhile.
         """
-        while self._path or self._enter(segments(self.directory)):
-            found, progressed = self._read_on()
-            if found:
-                return found
-            if not progressed and not self._enter(segments(self.directory)):
-                return []
+        try:
+            while self._path or self._enter(segments(self.directory)):
+                found, progressed = self._read_on()
+                if found:
+                    return found
+                if not progressed and not self._enter(segments(self.directory)):
+                    return []
+        except FileNotFoundError as e:
+            raise JournalError(f"{e.filename} is gone: the journal was archived or moved; read it anew") from e
         return []
 
     def _enter(self, available: list[tuple[int, Path]]) -> bool:
@@ -96,9 +125,11 @@ class Tail:
                 return True  # the writer went on here before it began the later segment: read this one first
             first_seq, path = later[0]
             wanted = self._next_seq
+            if is_base(path):  # it repeats records: whoever has read the others has to begin anew
+                raise JournalError(f"{self._path} was put away: the journal was archived; read it anew")
             if self.unread_bytes:
                 raise JournalCorrupt(f"{self._where()}: damaged, and {path.name} follows")
-        if first_seq > wanted:
+        if first_seq > wanted and not is_base(path):
             raise JournalCorrupt(
                 f"{self.directory}: records {wanted} to {first_seq - 1} are missing before {path.name}"
             )

@@ -86,6 +86,8 @@ def _of_bot(reply: Reply) -> Iterator[Metric]:
         [],
         [([], reply.get("journal", "ok") == "ok")],
     )
+    size = reply.get("journal_bytes")
+    yield _gauge("deltawire_journal_bytes", "Size of the journal on the disk.", [], [([], size)])
     yield _gauge("deltawire_simulated", "Whether the venues are simulated.", [], [([], bool(reply.get("simulated")))])
     yield _gauge("deltawire_uptime_seconds", "Time since the bot's start.", [], [([], reply.get("uptime_s"))])
     yield _gauge(
