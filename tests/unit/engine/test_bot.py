@@ -153,6 +153,8 @@ class World:
         for pending in (bot._tick, *bot._watching, bot.recorder._sync_timer, bot.recorder._sync_task):
             if pending is not None:
                 pending.cancel()
+        bot._stall.cancel()
+        await asyncio.sleep(0)  # each ends here, and not in the hands of the collector during a later test
         await bot.resolver.close()
 
     def records(self) -> list[Record]:
