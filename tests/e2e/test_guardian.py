@@ -25,6 +25,10 @@ def rig(tmp_path: Path):
 
 @pytest.fixture
 def guardian(rig: Rig):
+    """A guardian beside a bot that holds: one that began to watch earlier may find a slow start too long a silence."""
+    rig.start_bot()
+    rig.spread(WIDE_BPS)
+    rig.wait_for("holding")
     log = rig.folder / "guardian.log"
     process = spawn(log, "guardian", "--config", str(rig.config))
     wait_until(lambda: "guardian.watching" in log.read_text(), "the guardian watches")
@@ -42,14 +46,7 @@ def _guardian_orders(rig: Rig) -> list[OrderIntended]:
     return [record for _, record in read(folder) if isinstance(record, OrderIntended)]
 
 
-def _hold(rig: Rig) -> None:
-    rig.start_bot()
-    rig.spread(WIDE_BPS)
-    rig.wait_for("holding")
-
-
 def test_a_dead_bots_pair_is_closed_and_the_next_run_knows(rig: Rig, guardian: subprocess.Popen[bytes]):
-    _hold(rig)
     assert rig.bot is not None
     rig.bot.kill()
     rig.bot.wait()
@@ -64,7 +61,6 @@ def test_a_dead_bots_pair_is_closed_and_the_next_run_knows(rig: Rig, guardian: s
 
 
 def test_a_hung_bot_is_replaced_and_sends_nothing_when_it_wakes(rig: Rig, guardian: subprocess.Popen[bytes]):
-    _hold(rig)
     assert rig.bot is not None
     sent = len(rig.of(OrderIntended))
     rig.bot.send_signal(signal.SIGSTOP)
@@ -78,7 +74,6 @@ def test_a_hung_bot_is_replaced_and_sends_nothing_when_it_wakes(rig: Rig, guardi
 
 
 def test_a_living_bot_is_left_alone(rig: Rig, guardian: subprocess.Popen[bytes]):
-    _hold(rig)
     held_since = rig.status()["uptime_s"]
     wait_until(lambda: rig.status()["uptime_s"] > held_since + SILENT_S + 3, "more than the guardian's patience")
     assert rig.pair_state() == "holding"

