@@ -40,7 +40,7 @@ def settings_of(venues: SimulatedVenues, venue: str, account: int) -> ParadexSet
     return venues.paradex(account=account) if venue == "paradex" else venues.vest(account=account)
 
 
-def run_example(*args: str, within_s: float = 90.0) -> str:
+def run_example(*args: str, within_s: float = 280.0) -> str:
     environ = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
     done = subprocess.run(
         [sys.executable, *args], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=within_s, check=False
