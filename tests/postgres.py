@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-START_S_MAX = 30.0
+START_S_MAX = 60.0
 MISSING = "PostgreSQL is not installed (Debian: apt-get install postgresql): the journal is tested on SQLite alone"
 _DEBIAN = Path("/usr/lib/postgresql")
 _USER = "deltawire"
@@ -53,7 +53,7 @@ def cluster() -> Iterator[str]:
             yield url
         finally:
             server.terminate()
-            server.wait(30)
+            server.wait(60)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

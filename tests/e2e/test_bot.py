@@ -163,7 +163,7 @@ def test_a_partly_filled_leg_is_hedged_for_what_filled(rig: Rig):
 def test_a_second_bot_on_the_same_journal_is_refused_in_words(rig: Rig, tmp_path: Path):
     rig.start_bot()
     second = spawn(tmp_path / "second.log", "run", "--config", str(rig.config))
-    assert second.wait(timeout=30) == 2
+    assert second.wait(timeout=60) == 2
     assert "journal" in (tmp_path / "second.log").read_text()
     assert rig.end_bot() == 0
 
@@ -174,7 +174,7 @@ def test_a_second_bot_on_the_same_accounts_with_another_journal_is_refused_in_wo
     text = rig.config.read_text().replace("dir: journal\n", "dir: other-journal\n")
     other.write_text(text.replace(str(rig.socket), str(rig.socket.with_name("other.sock"))))
     second = spawn(tmp_path / "second.log", "run", "--config", str(other))
-    assert second.wait(timeout=30) == 2
+    assert second.wait(timeout=60) == 2
     told = (tmp_path / "second.log").read_text()
     assert f"of paradex is traded by process {rig.bot.pid if rig.bot else 0}, with another journal" in told
     assert rig.end_bot() == 0

@@ -34,7 +34,7 @@ def guardian(rig: Rig):
     wait_until(lambda: "guardian.watching" in log.read_text(), "the guardian watches")
     yield process
     process.terminate()
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=60) == 0
 
 
 def _log(rig: Rig) -> str:

@@ -1,7 +1,7 @@
 """Each fault of the simulated Paradex, and what the adapter makes of it."""
 
 import pytest
-from tests.faults.rig import SIZE_E8, covers, until
+from tests.faults.rig import SIZE_E8, covers, impatient, short_lived, until
 
 from deltawire.core.events import InDoubt, Rejected
 from deltawire.core.order import OrderState
@@ -20,6 +20,7 @@ async def test_a_listed_refusal_ends_the_order_at_once(paradex):
 
 
 @covers("paradex", "reject_order")
+@short_lived
 async def test_an_unlisted_refusal_proves_nothing_and_is_resolved_by_reading(paradex):
     paradex.arm("reject_order", code="SOMETHING_NEW")
     kinds, order = await paradex.outcome()
@@ -43,6 +44,7 @@ async def test_an_order_over_the_rate_limit_was_never_placed(paradex):
 
 @covers("paradex", "idless_error")
 @pytest.mark.parametrize(("where", "ends"), [("before", NEVER), ("after", FILLED)])
+@short_lived
 async def test_an_error_without_id_puts_the_unanswered_order_in_doubt(paradex, where, ends):
     paradex.arm("idless_error", where=where)
     kinds, order = await paradex.outcome()
@@ -51,6 +53,7 @@ async def test_an_error_without_id_puts_the_unanswered_order_in_doubt(paradex, w
 
 
 @covers("paradex", "idless_error")
+@short_lived
 async def test_an_error_without_id_leaves_answered_orders_alone(paradex):
     first, _ = await paradex.outcome()
     paradex.arm("idless_error", where="before")
@@ -76,14 +79,16 @@ async def test_a_lost_reply_is_made_up_for_by_the_private_channels(paradex):
 
 
 @covers("paradex", "silent_stream")
+@impatient
 async def test_without_reply_and_news_an_order_is_in_doubt_in_time_and_read(paradex):
-    paradex.arm("silent_stream", link="private", ms=2_000)
+    paradex.arm("silent_stream", link="private", ms=60_000)
     kinds, order = await paradex.outcome()
     assert kinds[:2] == ["Sent", "InDoubt"]
     assert order.state is FILLED
 
 
 @covers("paradex", "drop_before")
+@short_lived
 async def test_a_socket_that_dies_before_the_order_is_read_leaves_no_order(paradex):
     paradex.arm("drop_before")
     kinds, order = await paradex.outcome()
@@ -114,6 +119,7 @@ async def test_a_late_reply_changes_nothing_any_more(paradex):
 
 
 @covers("paradex", "late_fill")
+@impatient
 async def test_an_acknowledged_order_without_an_end_is_read_and_its_late_news_counts_once(paradex):
     paradex.arm("late_fill", ms=700)
     kinds, order = await paradex.outcome()
@@ -205,6 +211,7 @@ async def test_a_lost_market_data_socket_takes_the_book_until_it_is_back(paradex
 
 
 @covers("paradex", "silent_stream")
+@impatient
 async def test_a_silent_market_data_socket_is_given_up_and_opened_anew(paradex):
     paradex.arm("silent_stream", link="market data", ms=10_000)
     paradex.quote(60_100, 60_101)
@@ -229,10 +236,12 @@ async def test_a_lost_delta_makes_the_book_invalid_until_a_fresh_snapshot(parade
     ("mode", "word", "ends"),
     [("maintenance", InDoubt, NEVER), ("cancel_only", Rejected, REJECTED), ("post_only", Rejected, REJECTED)],
 )
+@short_lived
 async def test_a_state_of_the_system_blocks_entries_until_it_is_over(paradex, mode, word, ends):
-    paradex.arm("maintenance", mode=mode, ms=500)
+    paradex.arm("maintenance", mode=mode, ms=60_000)
     client_id = paradex.send()
     await until(lambda: mode in paradex.venue.entry_block(paradex.symbol), "entries are blocked")
+    paradex.sim.exchange.enter("ok")
     _, order = await paradex.end_of(client_id)
     assert type(paradex.sink.events[client_id][1]) is word
     assert order.state is ends
@@ -241,16 +250,19 @@ async def test_a_state_of_the_system_blocks_entries_until_it_is_over(paradex, mo
 
 
 @covers("paradex", "stale_book")
+@impatient
 async def test_a_book_that_stands_still_behind_its_best_prices_is_not_traded_on(paradex):
-    paradex.arm("stale_book", ms=800)
+    paradex.arm("stale_book", ms=60_000)
     for step in range(1, 40):
         paradex.quote(60_000 + step, 60_001 + step)
     await until(lambda: any("trails" in why for _, _, why in paradex.sink.books), "noticed")
+    paradex.arm("stale_book", ms=0)  # over, now that it was noticed
     paradex.quote(60_100, 60_101)
     await until(lambda: paradex.book_is_current, "the book is back")
 
 
 @covers("paradex", "lose_events")
+@impatient
 async def test_an_order_no_event_tells_of_is_read(paradex):
     paradex.arm("lose_events")
     kinds, order = await paradex.outcome()

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from tests.faults.rig import SIZE_E8, covers, until
+from tests.faults.rig import SIZE_E8, covers, impatient, short_lived, until
 
 from deltawire.core.order import OrderState
 
@@ -23,6 +23,7 @@ async def test_a_listed_refusal_ends_the_order_wherever_it_comes(vest, where):
 
 
 @covers("vest", "reject_order")
+@short_lived
 async def test_an_unlisted_refusal_proves_nothing_and_is_resolved_by_reading(vest):
     vest.arm("reject_order", code="3999", where="answer")
     kinds, order = await vest.outcome()
@@ -60,15 +61,17 @@ async def test_a_lost_answer_is_made_up_for_by_the_private_stream(vest):
 
 
 @covers("vest", "lose_reply", "silent_stream")
+@impatient
 async def test_without_answer_and_news_an_order_is_in_doubt_in_time_and_read(vest):
     vest.arm("lose_reply")
-    vest.arm("silent_stream", link="private", ms=3_000)
+    vest.arm("silent_stream", link="private", ms=60_000)
     kinds, order = await vest.outcome()
     assert order.state is FILLED
     assert "Sent" in kinds
 
 
 @covers("vest", "drop_before")
+@short_lived
 async def test_a_connection_that_dies_before_the_order_is_read_leaves_no_order(vest):
     vest.arm("drop_before")
     kinds, order = await vest.outcome()
@@ -151,6 +154,7 @@ async def test_a_fill_that_overtakes_its_acknowledgement_is_taken(vest):
 
 @covers("vest", "http_530")
 @pytest.mark.parametrize(("where", "ends"), [("before", NEVER), ("after", FILLED)])
+@short_lived
 async def test_a_page_of_the_edge_proves_nothing(vest, where, ends):
     vest.arm("http_530", where=where)
     _, order = await vest.outcome()
@@ -165,7 +169,7 @@ async def test_an_expired_api_key_is_replaced_by_a_new_registration(vest):
     vest.arm("expire_token")
     kinds, order = await vest.outcome()
     assert (kinds, order.why[:4]) == (["Sent", "Rejected"], "1002")
-    await until(lambda: vest.log.events.count("vest.registered") == 2, "registered anew")
+    await until(lambda: vest.log.events.count("vest.registered") > 1, "registered anew")
     assert (await vest.outcome())[1].state is FILLED
 
 
@@ -178,6 +182,7 @@ async def test_an_expired_listen_key_is_replaced_and_the_private_stream_comes_ba
 
 
 @covers("vest", "read_error")
+@short_lived
 async def test_reads_that_fail_are_made_again_until_the_doubt_is_resolved(vest):
     vest.arm("http_530", where="before")
     vest.arm("read_error", count=2)
@@ -206,6 +211,7 @@ async def test_an_order_sent_while_the_private_stream_is_down_is_read(vest):
 
 
 @covers("vest", "silent_stream")
+@impatient
 async def test_a_silent_market_data_socket_is_given_up_and_opened_anew(vest):
     vest.arm("silent_stream", link="market data", ms=10_000)
     vest.quote(60_100, 60_101)
@@ -217,7 +223,7 @@ async def test_a_silent_market_data_socket_is_given_up_and_opened_anew(vest):
 async def test_a_restarting_venue_is_connected_to_again(vest):
     vest.arm("restart")
     await until(lambda: {("private", False), ("market data", False)} <= set(vest.sink.links), "both are gone")
-    await until(lambda: vest.book_is_current and vest.sink.links.count(("private", True)) == 2, "both are back")
+    await until(lambda: vest.book_is_current and vest.sink.links.count(("private", True)) > 1, "both are back")
     assert (await vest.outcome())[1].state is FILLED
 
 
@@ -226,30 +232,33 @@ async def test_a_restarting_venue_is_connected_to_again(vest):
 
 @covers("vest", "halt")
 async def test_a_halted_market_has_no_book_and_takes_no_order(vest):
-    vest.arm("halt", base="BTC", ms=1_000)
+    vest.arm("halt", base="BTC", ms=60_000)
     kinds, order = await vest.outcome()
     assert (kinds, order.why[:4]) == (["Sent", "Rejected"], "1148")
     await until(lambda: any("halted" in why for _, _, why in vest.sink.books), "the book is withdrawn")
+    vest.arm("halt", base="BTC", ms=0)
     await until(lambda: vest.book_is_current, "trading again")
     assert (await vest.outcome())[1].state is FILLED
 
 
 @covers("vest", "thin_book")
 async def test_a_book_without_a_side_is_shown_as_that(vest):
-    vest.arm("thin_book", side="asks", ms=800)
+    vest.arm("thin_book", side="asks", ms=60_000)
     await until(lambda: vest.book.valid and not vest.book.asks, "the side is gone")
     assert not vest.book.two_sided
     assert (await vest.outcome())[1].state is REJECTED
+    vest.arm("thin_book", side="asks", ms=0)
     await until(lambda: vest.book.two_sided, "the side is back")
 
 
 @covers("vest", "stale_book")
+@impatient
 async def test_a_book_that_stands_still_is_seen_by_its_age_and_asked_for_again(vest):
-    vest.arm("stale_book", ms=1_500)
-    received_ns = vest.book.received_mono_ns
+    vest.arm("stale_book", ms=60_000)
     vest.quote(60_100, 60_101)
     await until(lambda: "vest.feed.channel_silent" in vest.log.events, "noticed")
-    assert vest.book.received_mono_ns - received_ns < 100_000_000, "no picture came: its age tells the gate"
+    assert not vest.book_is_current, "no picture of it came: the age of the last one tells the gate"
+    vest.arm("stale_book", ms=0)  # over, now that it was noticed
     await until(lambda: vest.book_is_current, "the picture moves again")
 
 

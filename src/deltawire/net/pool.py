@@ -29,6 +29,7 @@ from deltawire.net.api import (
 from deltawire.net.backoff import Backoff
 from deltawire.net.dns import AddressCache
 from deltawire.net.h1 import RESPONSE_BYTES_MAX, H1Connection
+from deltawire.net.tcp import connect_tcp, hang_up
 from deltawire.net.ws import USER_AGENT
 
 _LOG = logging.getLogger(__name__)
@@ -216,24 +217,28 @@ class SocketHttpPool:
         for left, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
             try:
                 async with asyncio.timeout(timeout_s / len(addresses) if left else None):
-                    _, connection = await aiofastnet.create_connection(
-                        asyncio.get_running_loop(),
-                        lambda: H1Connection(
-                            self._now_ns, on_change, self._response_bytes_max, settings.tcp_keepalive_s
-                        ),
-                        address,
-                        self._port,
-                        ssl=self._ssl_context,
-                        server_hostname=self._host,
-                        ssl_shutdown_timeout=_TLS_SHUTDOWN_S,
-                    )
+                    return await self._dial(address, on_change)
             except OSError as e:  # TimeoutError is one
                 if not left:
                     raise
                 _LOG.warning("net.pool.address_failed origin=%s address=%s reason=%r", self._origin, address, e)
-            else:
-                return connection
         raise AssertionError("the last address returns or raises")
+
+    async def _dial(self, address: str, on_change: Callable[[H1Connection], None]) -> H1Connection:
+        sock = await connect_tcp(address, self._port)
+        try:
+            _, connection = await aiofastnet.create_connection(
+                asyncio.get_running_loop(),
+                lambda: H1Connection(self._now_ns, on_change, self._response_bytes_max, self._settings.tcp_keepalive_s),
+                sock=sock,
+                ssl=self._ssl_context,
+                server_hostname=self._host,
+                ssl_shutdown_timeout=_TLS_SHUTDOWN_S,
+            )
+        except BaseException:
+            hang_up(sock)
+            raise
+        return connection
 
     async def _open_warm(self) -> H1Connection:
         """Open a connection and prove that it answers and stays."""

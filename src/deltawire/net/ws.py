@@ -8,6 +8,7 @@ picows 2.3 hands over single frames; joining fragments, bounding a message and e
 
 import asyncio
 import logging
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 import picows
-from picows import WSCloseCode, WSFrame, WSMsgType, WSTransport
+from picows import WSCloseCode, WSFrame, WSMsgType, WSParsedURL, WSTransport
 
 from deltawire.net.api import NowNs, WsHandler
+from deltawire.net.tcp import connect_tcp, hang_up
 
 if TYPE_CHECKING:
     from picows.picows import WSCloseHandshake
@@ -213,14 +215,26 @@ async def connect(
     """Open one WebSocket. Raises TimeoutError or ConnectionError; both name the url without its query."""
     label = _label(url)
     connection = PicowsConnection(handler, now_ns, label, settings.message_bytes_max)
+    sockets: list[socket.socket] = []
+
+    async def make_socket(parsed: WSParsedURL) -> socket.socket:
+        sockets.append(await connect_tcp(parsed.host, parsed.port))
+        return sockets[0]
+
+    def give_up() -> None:
+        """End what there is; picows leaves a half-open upgrade to its own timeout."""
+        connection.abort()
+        for sock in sockets:
+            hang_up(sock)
+
     try:
         async with asyncio.timeout(timeout_s):
             transport, listener = await picows.ws_connect(
                 lambda _request, _response: connection,
                 url,
                 ssl_context=ssl_context,
-                # Ends the half-open upgrade that picows leaves behind when we give up on it.
                 websocket_handshake_timeout=timeout_s,
+                socket_factory=make_socket,
                 logger_name=_PICOWS_LOG,
                 enable_auto_ping=settings.ping_idle_s is not None,
                 auto_ping_idle_timeout=settings.ping_idle_s or 0,
@@ -231,13 +245,13 @@ async def connect(
                 ssl_shutdown_timeout=_CLOSE_GRACE_S,
             )
     except TimeoutError as e:
-        connection.abort()
+        give_up()
         raise TimeoutError(f"{label} did not open within {timeout_s:g} s") from e
     except (OSError, picows.WSError) as e:
-        connection.abort()
+        give_up()
         raise ConnectionError(f"{label} did not open: {type(e).__name__}: {_first_line(e)}") from e
     except BaseException:
-        connection.abort()
+        give_up()
         raise
     if cast("object", listener) is None:  # picows reports so a connection lost during the upgrade
         raise ConnectionError(f"{label} did not open: closed by the peer during the upgrade")

@@ -3,7 +3,7 @@
 import pytest
 from tests.conformance.official.conftest import run_client
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 BTC = "BTC/USD:USDC"
 

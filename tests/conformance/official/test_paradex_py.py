@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from tests.conformance.official.conftest import run_client
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 BTC = "BTC-USD-PERP"
 TAKER_RATE = Decimal("0.00045")

@@ -21,7 +21,7 @@ from unmodified import modified_files
 
 BTC = "BTC/USD:USDC"
 SIZE = 0.01
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 
 
 def settings(rest_url: str, ws_url: str) -> dict[str, Any]:

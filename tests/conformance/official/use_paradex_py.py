@@ -23,7 +23,7 @@ from unmodified import modified_files
 
 BTC, ETH = "BTC-USD-PERP", "ETH-USD-PERP"
 SIZE = Decimal("0.01")
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 NO_L1_ADDRESS = "0x0000000000000000000000000000000000000000"  # needed by the constructor, used for L1 calls only
 
 PUBLIC = {

@@ -76,7 +76,7 @@ class SocketCaller(Socket):
         self._heard = heard
 
     async def read(self) -> None:
-        message = await self.ws.receive(timeout=5)
+        message = await self.ws.receive(timeout=60)
         if message.type == aiohttp.WSMsgType.BINARY:
             return  # SBE is judged elsewhere
         assert message.type == aiohttp.WSMsgType.TEXT, message

@@ -60,7 +60,8 @@ async def rig(make: Make) -> Rig:
 
 @pytest.fixture
 async def slow(make: Make) -> Rig:
-    return await started(make, slow=True)
+    """Start an adapter whose orders are not executed before the test is over."""
+    return await started(make, slow_s=60.0)
 
 
 @pytest.fixture

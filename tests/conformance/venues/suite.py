@@ -8,7 +8,7 @@ import asyncio
 import ssl
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -26,7 +26,7 @@ from deltawire.sim.faults import Fault, Faults
 from deltawire.sim.market import Market, Quote
 from deltawire.venues.contract import OpenOrder, OrderReport, PreparedOrder, Venue
 
-WITHIN_S = 15.0  # far above what anything here takes: passing it is a failure, not a slow machine
+WITHIN_S = 60.0  # far above what anything here takes: passing it is a failure, not a slow machine
 BASE = "BTC"
 BID_E8, ASK_E8 = 60_000 * E8, 60_001 * E8
 SIZE_E8 = E8 // 20
@@ -45,6 +45,14 @@ async def until(done: Callable[[], Any], what: Callable[[], str] | str, within_s
             return got
         assert time.monotonic() < deadline, f"not within {within_s:g} s: {what() if callable(what) else what}"
         await asyncio.sleep(0.002)  # the other side is on real sockets: there is no clock to move
+
+
+async def until_awaited(done: Callable[[], Awaitable[bool]], what: str, within_s: float = WITHIN_S) -> None:
+    """Wait until what is asked of the venue comes true; fail naming what was waited for."""
+    deadline = time.monotonic() + within_s
+    while not await done():
+        assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
+        await asyncio.sleep(0.01)
 
 
 class SystemClock:
@@ -108,11 +116,11 @@ class World(Protocol):
         *,
         recv_window_ms: int = 5_000,
         reply_timeout_s: float = 5.0,
-        slow: bool = False,
+        slow_s: float = 0.0,
     ) -> Venue:
         """Make an adapter that is in doubt of an order after reply_timeout_s without news.
 
-        slow: the venue takes its time to execute its orders, where it can.
+        slow_s: what the venue takes to execute an order, where it can take its time.
         """
 
     def truth(self) -> Truth: ...
@@ -122,14 +130,17 @@ class World(Protocol):
     async def hold(self, rig: "Rig") -> OpenOrder | None:
         """Keep an order open at the venue, by the adapter's connection, and say how it is listed; None where none can.
 
-        For an adapter that was made `slow`, before any reconnect.
+        For an adapter that was made with `slow_s`, before any reconnect.
         """
 
     def lose_all_news(self) -> list[Fault]:
         """Return the faults by which the next order executes and neither answer nor event of it is heard for long."""
 
     def break_book(self) -> list[Fault]:
-        """Return the faults by which the book's truth is in question for a moment: a lost delta, a halt."""
+        """Return the faults by which the book's truth is in question: a lost delta, a halt."""
+
+    def mend_book(self) -> None:
+        """End what break_book began, where it does not end by itself."""
 
 
 class Ear:
@@ -359,7 +370,7 @@ async def workshop(world: World, tls: ssl.SSLContext) -> AsyncIterator[Make]:
     finally:
         await asyncio.gather(*(rig.venue.close() for rig in rigs))
     assert [rig.ear.illegal for rig in rigs] == [[] for _ in rigs]
-    assert world.faults.armed() == []
+    await until(lambda: world.faults.armed() == [], "every fault has struck")
 
 
 async def started(make: Make, **settings: Any) -> Rig:

@@ -1,7 +1,7 @@
 """Every adapter: what becomes of an order when nothing, or only the venue's own answer, goes wrong."""
 
 import pytest
-from tests.conformance.venues.suite import ASK_E8, BASE, BID_E8, SIZE_E8, Rig, quote, until
+from tests.conformance.venues.suite import ASK_E8, BASE, BID_E8, SIZE_E8, Make, Rig, quote, started, until
 
 from deltawire.core.events import Acked, Closed, FilledTotal, FillSeen, InDoubt, Rejected, Sent
 from deltawire.core.money import E8, rate_of_e8
@@ -220,7 +220,8 @@ async def test_cancelling_an_order_on_its_way_ends_in_what_the_venue_did(rig: Ri
     rig.assert_true(prepared)
 
 
-async def test_cancelling_an_open_order_ends_in_what_the_venue_did(slow: Rig):
+async def test_cancelling_an_open_order_ends_in_what_the_venue_did(make: Make):
+    slow = await started(make, slow_s=1.0)  # where it cannot be cancelled it is executed after this
     prepared = slow.submit()
     await slow.named(prepared)
     slow.venue.cancel(prepared.request.client_id)

@@ -4,9 +4,10 @@ import asyncio
 import re
 import ssl
 from functools import partial
+from itertools import count
 
 import pytest
-from tests.conformance.venues.suite import ASK_E8, BASE, BID_E8, SIZE_E8, Rig, quote, until
+from tests.conformance.venues.suite import ASK_E8, BASE, BID_E8, SIZE_E8, Rig, quote, until, until_awaited
 
 from deltawire.core.book import Book
 from deltawire.core.money import E8
@@ -70,13 +71,16 @@ async def test_a_book_in_question_is_invalid_until_a_fresh_picture(rig: Rig):
     for fault in rig.world.break_book():
         rig.world.faults.add(fault)
     seen = len(rig.ear.book_calls)
-    for step in range(1, 100):  # a lost delta shows with the next one
-        shift_e8 = step * BPS_E8 // 10
+    shifts_e8 = count(BPS_E8 // 10, BPS_E8 // 10)
+
+    def is_in_question() -> bool:
+        """Publish once more, for a lost delta shows with the next one, and say whether the loss was told."""
+        shift_e8 = next(shifts_e8)
         rig.world.market.publish(rig.world.name, BASE, quote(BID_E8 + shift_e8, ASK_E8 + shift_e8))
-        if any(not valid for _, valid, _ in rig.ear.book_calls[seen:]):
-            break
-        await asyncio.sleep(0.005)
-    assert any(not valid for _, valid, _ in rig.ear.book_calls[seen:]), "it is told that the book became invalid"
+        return any(not valid for _, valid, _ in rig.ear.book_calls[seen:])
+
+    await until(is_in_question, "it is told that the book became invalid")
+    rig.world.mend_book()
     await until(lambda: rig.book.valid, "valid again")
 
 
@@ -121,11 +125,7 @@ async def test_positions_open_orders_and_balance_agree_with_the_venues_record(ri
             and 0 < balance.free_e8 < balance.equity_e8
         )
 
-    for _ in range(100):
-        if await agreed():
-            break
-        await asyncio.sleep(0.01)
-    assert await agreed()
+    await until_awaited(agreed, "the account agrees with the venue's record")
     [position] = await rig.venue.positions()
     assert (position.symbol, position.size_e8) == (rig.world.symbol, -SIZE_E8)
     assert abs(position.entry_price_e8 - price_e8) <= rig.world.instrument.price_tick_e8
@@ -153,11 +153,11 @@ async def test_open_orders_die_with_the_connection_where_the_capabilities_say_so
 async def test_a_position_that_was_closed_is_not_listed(rig: Rig):
     await rig.ended(rig.submit(Side.BUY))
     await rig.ended(rig.submit(Side.SELL))
-    for _ in range(100):
-        if await rig.venue.positions() == []:
-            break
-        await asyncio.sleep(0.01)
-    assert await rig.venue.positions() == []
+
+    async def is_flat() -> bool:
+        return await rig.venue.positions() == []
+
+    await until_awaited(is_flat, "no position is listed")
     assert rig.world.truth().position_e8 == 0
 
 

@@ -117,7 +117,7 @@ class ParadexWorld:
         *,
         recv_window_ms: int = 5_000,
         reply_timeout_s: float = 5.0,
-        slow: bool = False,
+        slow_s: float = 0.0,
     ) -> Venue:
         rest_port, ws_port = self.ports
         network = network_of(tls)
@@ -129,7 +129,7 @@ class ParadexWorld:
             symbols=(self.symbol,),
             recv_window_ms=recv_window_ms,
             reply_timeout_s=reply_timeout_s,
-            order_class=OrderClass.RETAIL if slow else OrderClass.PRO,  # with the speed bump, or without
+            order_class=OrderClass.RETAIL if slow_s else OrderClass.PRO,  # with the speed bump, or without
             reconnect_floor_s=0.01,
             reconnect_ceiling_s=0.05,
             resubscribe_pause_s=0.01,
@@ -185,6 +185,9 @@ class ParadexWorld:
     def break_book(self) -> list[Fault]:
         return [Fault(self.name, "gap", params={"base": BASE})]
 
+    def mend_book(self) -> None:
+        """The adapter asks for a fresh picture."""
+
 
 class VestWorld:
     on_paper = False
@@ -231,12 +234,12 @@ class VestWorld:
         *,
         recv_window_ms: int = 5_000,
         reply_timeout_s: float = 5.0,
-        slow: bool = False,
+        slow_s: float = 0.0,
     ) -> Venue:
         rest_port, ws_port = self.ports
         network = network_of(tls)
-        if slow:
-            self.sim.exchange.settings = replace(self.settings, execution_delay_ms=(3_000, 3_000))
+        if slow_s:
+            self.sim.exchange.settings = replace(self.settings, execution_delay_ms=(int(slow_s * 1_000),) * 2)
         settings = VestSettings(
             rest_url=f"https://127.0.0.1:{rest_port}/v2",
             ws_url=f"wss://127.0.0.1:{ws_port}/ws-api?version=1.0",
@@ -299,7 +302,10 @@ class VestWorld:
         return [silent, Fault(self.name, "lose_reply")]
 
     def break_book(self) -> list[Fault]:
-        return [Fault(self.name, "halt", params={"base": BASE, "ms": 100})]
+        return [Fault(self.name, "halt", params={"base": BASE})]
+
+    def mend_book(self) -> None:
+        self.sim.halt(self.symbol, halted=False)
 
 
 def marked_bytes(count: int) -> bytes:
@@ -341,9 +347,9 @@ class ToyWorld:
         *,
         recv_window_ms: int = 5_000,
         reply_timeout_s: float = 5.0,
-        slow: bool = False,
+        slow_s: float = 0.0,
     ) -> Venue:
-        del slow  # orders are over at once here
+        del slow_s  # orders are over at once here
         settings = ToySettings(
             url=f"wss://127.0.0.1:{self.port}/",
             key="toy-key",
@@ -384,6 +390,9 @@ class ToyWorld:
     def break_book(self) -> list[Fault]:
         return [Fault(self.name, "gap")]
 
+    def mend_book(self) -> None:
+        """The adapter asks for a fresh picture."""
+
 
 class PaperAccounts:
     """The part of a world that paper trading keeps: the file of the account, read here by its own means."""
@@ -399,10 +408,10 @@ class PaperAccounts:
         weakref.finalize(self, shutil.rmtree, self.folder)
         self.market_of_venue: PublicMarket | None = None
 
-    def paper(self, market: PublicMarket, log: MemoryLog, *, slow: bool) -> Venue:
+    def paper(self, market: PublicMarket, log: MemoryLog, *, slow_s: float) -> Venue:
         self.market_of_venue = market
-        if slow:
-            market.execution_ms = (3_000, 3_000)
+        if slow_s:
+            market.execution_ms = (int(slow_s * 1_000),) * 2
         account = PaperAccount(self.folder / "account.jsonl", equity_e8=COLLATERAL_E8, unix_ns=1)
         return PaperVenue(market, account, leverage=10, clock=CLOCK, log=log, rng=random.Random(1))
 
@@ -446,7 +455,7 @@ class PaperParadexWorld(PaperAccounts, ParadexWorld):
         *,
         recv_window_ms: int = 5_000,
         reply_timeout_s: float = 5.0,
-        slow: bool = False,
+        slow_s: float = 0.0,
     ) -> Venue:
         del reply_timeout_s
         rest_port, ws_port = self.ports
@@ -464,7 +473,7 @@ class PaperParadexWorld(PaperAccounts, ParadexWorld):
         )
         http = network.rest(f"https://127.0.0.1:{rest_port}")
         market = ParadexPublic(settings, network=network, http=http, clock=CLOCK, log=log, rng=random.Random(1))
-        return self.paper(market, log, slow=slow)
+        return self.paper(market, log, slow_s=slow_s)
 
 
 class PaperVestWorld(PaperAccounts, VestWorld):
@@ -475,7 +484,7 @@ class PaperVestWorld(PaperAccounts, VestWorld):
         *,
         recv_window_ms: int = 5_000,
         reply_timeout_s: float = 5.0,
-        slow: bool = False,
+        slow_s: float = 0.0,
     ) -> Venue:
         del reply_timeout_s
         rest_port, ws_port = self.ports
@@ -495,7 +504,7 @@ class PaperVestWorld(PaperAccounts, VestWorld):
         reads = PublicReads(settings, client, clock=CLOCK, log=log)
         market = VestPublic(settings, reads, network=network, clock=CLOCK, log=log, rng=random.Random(1))
         market.execution_ms = (5, 10)
-        return self.paper(market, log, slow=slow)
+        return self.paper(market, log, slow_s=slow_s)
 
 
 WORLDS: dict[str, Callable[[], World]] = {"paradex": ParadexWorld, "vest": VestWorld, "toy": ToyWorld}

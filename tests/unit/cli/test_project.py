@@ -34,7 +34,7 @@ def test_following_it_brings_in_what_is_written_until_a_signal(tmp_path):
         log.append(facts.run_started())
         following = subprocess.Popen([*COMMAND, str(tmp_path), "--follow"])
         try:
-            deadline_s = time.monotonic() + 30
+            deadline_s = time.monotonic() + 60
             for trade in ("t1", "t2"):
                 last_seq = log.append_all(facts.round_trip(trade))
                 while projected(tmp_path) < last_seq:
@@ -42,7 +42,7 @@ def test_following_it_brings_in_what_is_written_until_a_signal(tmp_path):
                     assert time.monotonic() < deadline_s, "not followed"
                     time.sleep(0.02)  # waits for another process; there is no clock to move
             following.send_signal(signal.SIGTERM)
-            assert following.wait(20) == 0
+            assert following.wait(60) == 0
         finally:
             following.kill()
             following.wait()

@@ -19,7 +19,7 @@ from deltawire.engine.control import ControlServer
 TOKEN = "the token of this start"
 HOST = "127.0.0.1:8710"
 OURS = {"host": HOST, "origin": f"http://{HOST}", "content-type": "application/json"}
-WAIT_S = 30.0
+WAIT_S = 60.0
 
 
 @dataclass

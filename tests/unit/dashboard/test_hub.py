@@ -7,7 +7,7 @@ from deltawire.dashboard.hub import STREAMS_MAX, Hub, TooManyPages
 
 
 async def following(stream: AsyncIterator[bytes]) -> bytes:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         return await anext(stream)
 
 

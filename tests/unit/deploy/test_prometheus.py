@@ -108,7 +108,7 @@ def test_prometheus_is_answered_on_loopback(tmp_path: Path):
     try:
         host, port = server.server_address[:2]
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
-            f"http://127.0.0.1:{port}/metrics", timeout=20
+            f"http://127.0.0.1:{port}/metrics", timeout=60
         ) as answer:
             assert b"deltawire_up 0.0" in answer.read()
         assert host == "127.0.0.1"

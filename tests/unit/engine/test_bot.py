@@ -43,7 +43,7 @@ from deltawire.venues.contract import PreparedOrder
 
 MS = 1_000_000
 POSITION_AGE_NS_MAX = 2_000 * MS  # less than what counts as a stall when a test moves the clock by it
-WAIT_S = 20.0  # only a failure takes so long; the machine may be busy
+WAIT_S = 60.0  # only a failure takes so long; the machine may be busy
 LIMITS = Limits(
     order_notional_e8_max=10_000 * E8,
     orders_per_minute_max=100,

@@ -46,6 +46,7 @@ class HttpServer:
         self._writers: list[asyncio.StreamWriter] = []
         self.script: Script = polite
         self.connections = 0
+        self.open = 0
         self.port = 0
 
     @property
@@ -65,12 +66,14 @@ class HttpServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.open += 1
         self._writers.append(writer)
         try:
             await self.script(Peer(self.connections, reader, writer))
         except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
             pass  # the client left in the middle of the script
         finally:
+            self.open -= 1
             writer.close()
 
 
@@ -85,7 +88,7 @@ class Until:
     """Polls a condition; what is not true within its deadline fails the test."""
 
     async def __call__(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < deadline, f"never came true: {what}"
             await asyncio.sleep(0.002)

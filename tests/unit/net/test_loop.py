@@ -27,19 +27,24 @@ def test_run_raises_what_main_raises():
 
 
 def test_a_never_sleeping_loop_burns_its_core_until_it_is_stopped():
-    async def cpu_s_while_nothing_happens():
+    async def used_cpu() -> bool:
         before = time.thread_time()
         await asyncio.sleep(0.2)  # the sleep is the subject here
-        return time.thread_time() - before
+        return time.thread_time() - before > 0.03
 
-    async def main():
+    async def until_it(uses_cpu: bool) -> None:  # noqa: FBT001  the subject
+        """Look again and again: who else is at work may keep the core from us once, and the collector may wake."""
+        deadline = time.monotonic() + 60
+        while await used_cpu() != uses_cpu:
+            assert time.monotonic() < deadline
+
+    async def main() -> None:
         stop = loop.never_sleep(asyncio.get_running_loop())
-        spinning_s = await cpu_s_while_nothing_happens()
+        await until_it(uses_cpu=True)
         stop()
-        return spinning_s, await cpu_s_while_nothing_happens()
+        await until_it(uses_cpu=False)
 
-    spinning_s, sleeping_s = loop.run(main())
-    assert spinning_s > 5 * sleeping_s
+    loop.run(main())
 
 
 def test_quiet_gc_freezes_and_disables():

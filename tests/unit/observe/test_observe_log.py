@@ -224,12 +224,12 @@ class StuckStream(io.BytesIO):
 
     def write(self, data: object, /) -> int:
         self.reached.set()
-        self.may_write.wait(10)
+        self.may_write.wait(60)
         return super().write(data)  # type: ignore[arg-type]  # BytesIO takes any buffer
 
 
 async def until(condition) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the condition is set by another thread
             await asyncio.sleep(0.005)
 

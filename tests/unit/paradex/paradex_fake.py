@@ -75,7 +75,7 @@ class MemorySink:
     def kinds(self, client_id: str) -> list[str]:
         return [type(event).__name__ for event in self.of(client_id)]
 
-    async def until(self, holds: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    async def until(self, holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
         async with asyncio.timeout(timeout_s):
             while not holds():
                 self._heard.clear()
@@ -214,7 +214,7 @@ class FakeParadex:
     # ---- Network
 
     async def connect_ws(
-        self, url: str, handler: WsHandler, *, headers: Mapping[str, str] | None = None, timeout_s: float = 5.0
+        self, url: str, handler: WsHandler, *, headers: Mapping[str, str] | None = None, timeout_s: float = 60.0
     ) -> FakeConnection:
         await asyncio.sleep(0)
         if self.refuse_connects:

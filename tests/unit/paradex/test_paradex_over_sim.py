@@ -310,7 +310,7 @@ async def test_side_by_side_a_retail_order_waits_and_is_free_and_a_pro_order_is_
     sent_ns = time.monotonic_ns()
     retail = submit_as(bench, "retail")
     pro = submit_as(bench, "")
-    await bench.sink.until(lambda: all("Closed" in bench.sink.kinds(one) for one in (retail, pro)), 30.0)
+    await bench.sink.until(lambda: all("Closed" in bench.sink.kinds(one) for one in (retail, pro)))
     ended = [client_id for client_id, event in bench.sink.orders if type(event).__name__ == "Closed"]
     assert ended == [pro, retail], "the second to leave overtook the first"
     assert time.monotonic_ns() - sent_ns >= 300_000_000
@@ -328,7 +328,7 @@ async def test_an_order_signed_ahead_of_the_choice_is_good_for_either_class(benc
     for prepared in signed:
         venue.submit(prepared)
     ids = [prepared.request.client_id for prepared in signed]
-    await bench.sink.until(lambda: all("Closed" in bench.sink.kinds(one) for one in ids), 30.0)
+    await bench.sink.until(lambda: all("Closed" in bench.sink.kinds(one) for one in ids))
     assert [fee > 0 for one in ids for fee in fees_of(bench, one)] == [True, False]
 
 
@@ -336,7 +336,7 @@ async def test_retail_orders_are_counted_apart(bench):
     await bench.venue.close()
     venue = await bench.adapter(order_class=OrderClass.BY_EDGE)
     sent = [submit_as(bench, "retail"), submit_as(bench, ""), submit_as(bench, "retail")]
-    await bench.sink.until(lambda: all("Closed" in bench.sink.kinds(one) for one in sent), 30.0)
+    await bench.sink.until(lambda: all("Closed" in bench.sink.kinds(one) for one in sent))
     # Of the buckets that refill slowly enough to be looked at in real time.
     left = {report.size: report.left for report in venue.budgets() if report.name == "retail orders"}
     assert left[1_000] == 998
@@ -348,7 +348,7 @@ async def test_a_retail_order_that_pays_was_made_a_pro_order_and_no_more_are_tri
     sent = [
         submit_as(bench, "retail") for _ in range(12)
     ]  # the budget, had it been asked, would have stopped the fourth
-    await bench.sink.until(lambda: all("Closed" in bench.sink.kinds(one) for one in sent), 30.0)
+    await bench.sink.until(lambda: all("Closed" in bench.sink.kinds(one) for one in sent))
     assert [fee for one in sent[:3] for fee in fees_of(bench, one)] == [0, 0, 0]
     assert any(fee > 0 for one in sent for fee in fees_of(bench, one))
     assert venue.slow_block(BTC) == "the venue refused for the rate of retail orders"

@@ -63,7 +63,7 @@ async def test_without_the_retail_connection_only_that_class_is_blocked_and_its_
         both.venue.submit(prepared)
     both.fake.refuse_connects = 10**6
     retail.lose()
-    await both.sink.until(lambda: "InDoubt" in both.sink.kinds(slow.request.client_id), 20.0)
+    await both.sink.until(lambda: "InDoubt" in both.sink.kinds(slow.request.client_id))
     assert both.sink.kinds(usual.request.client_id) == ["Sent"]
     assert both.venue.slow_block(BTC) == "the retail order socket is down"
     assert both.venue.ready
@@ -76,7 +76,7 @@ async def test_the_retail_connection_comes_back_with_a_token_and_protection(both
     _, retail = lines_of(both)
     before = len(both.fake.connections)
     retail.lose()
-    await both.sink.until(lambda: len(both.fake.connections) > before and both.venue.slow_block(BTC) == "", 20.0)
+    await both.sink.until(lambda: len(both.fake.connections) > before and both.venue.slow_block(BTC) == "")
     again = both.fake.connections[-1]
     assert again is not retail
     assert again.armed
@@ -86,7 +86,7 @@ async def test_without_the_order_socket_no_entry_leaves_whatever_its_class(both)
     pro, _ = lines_of(both)
     both.fake.refuse_connects = 10**6
     pro.lose()
-    await both.sink.until(lambda: both.venue.entry_block(BTC) != "", 20.0)
+    await both.sink.until(lambda: both.venue.entry_block(BTC) != "")
     assert both.venue.slow_block(BTC) == ""
     assert "order socket is down" in both.venue.entry_block(BTC)
 

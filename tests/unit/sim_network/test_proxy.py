@@ -18,7 +18,7 @@ MS = 1_000_000
 
 
 async def until(condition, what):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, f"never came true: {what}"
         await asyncio.sleep(0.002)
@@ -28,7 +28,7 @@ async def ping(reader, writer, payload=b"ping") -> int:
     """Send and wait for the echo; return the ns it took."""
     started = time.monotonic_ns()
     writer.write(payload)
-    assert await asyncio.wait_for(reader.readexactly(len(payload)), 20) == payload
+    assert await asyncio.wait_for(reader.readexactly(len(payload)), 60) == payload
     return time.monotonic_ns() - started
 
 
@@ -81,7 +81,7 @@ async def test_a_client_that_waits_before_it_speaks_has_paid_the_handshake_by_th
 
 async def quickest_under(limit_ns, measure):
     """Measure until one result is under limit_ns, and return it: load makes some slow, only a fault makes all slow."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (took_ns := await measure()) >= limit_ns:
         assert time.monotonic() < deadline, f"never under {limit_ns} ns, last {took_ns}"
     return took_ns
@@ -95,7 +95,7 @@ async def test_the_order_and_content_of_bytes_survive_jitter(venue):
         for chunk in sent:
             writer.write(chunk)
             await asyncio.sleep(0)
-        back = await asyncio.wait_for(reader.readexactly(sum(map(len, sent))), 20)
+        back = await asyncio.wait_for(reader.readexactly(sum(map(len, sent))), 60)
         writer.close()
     assert hashlib.sha256(back).digest() == hashlib.sha256(b"".join(sent)).digest()
 
@@ -132,7 +132,7 @@ async def test_a_half_close_reaches_the_venue_after_the_bytes_and_its_answer_com
         reader, writer = await open_to(proxy)
         writer.write(b"last words")
         writer.write_eof()
-        assert await asyncio.wait_for(reader.read(), 20) == b"last words"
+        assert await asyncio.wait_for(reader.read(), 60) == b"last words"
         writer.close()
         await until(lambda: not proxy.connections, "over")
     assert venue.ends == ["clean"]
@@ -168,7 +168,7 @@ async def test_cut_after_up_lets_the_venue_read_all_and_the_client_no_answer(ven
         await ping(reader, writer)
         proxy.connections[0].cut_after_up(6)
         writer.write(b"order!never")
-        assert await asyncio.wait_for(reader.read(), 20) == b""
+        assert await asyncio.wait_for(reader.read(), 60) == b""
         await until(lambda: bool(venue.ends), "the venue saw the end")
         assert bytes(venue.read[0]) == b"pingorder!"
         writer.close()
@@ -181,7 +181,7 @@ async def test_cut_after_down_lets_part_of_an_answer_through(venue):
         await ping(reader, writer)
         proxy.connections[0].cut_after_down(3)
         writer.write(b"question")
-        assert await asyncio.wait_for(reader.read(), 20) == b"que"
+        assert await asyncio.wait_for(reader.read(), 60) == b"que"
         writer.close()
 
 
@@ -192,7 +192,7 @@ async def test_a_connection_can_be_chosen_as_it_opens(venue):
         await ping(*first)
         second = await open_to(proxy)
         second[1].write(b"abcd")
-        assert await asyncio.wait_for(second[0].read(), 20) == b""
+        assert await asyncio.wait_for(second[0].read(), 60) == b""
         await ping(*first)
         for _reader, writer in (first, second):
             writer.close()
@@ -234,18 +234,16 @@ async def _flood(writer):
 
 
 async def test_an_unreachable_venue_ends_the_client():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
-
     nobody = Venue()
-    nobody.port = port
-    async with proxied(nobody, Link()) as proxy:
-        reader, writer = await open_to(proxy)
-        with_end = await asyncio.wait_for(asyncio.gather(reader.read(), return_exceptions=True), 20)
-        assert with_end[0] == b"" or isinstance(with_end[0], ConnectionError)
-        assert proxy.connections == []
-        writer.close()
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))  # held while nobody listens there, so that nobody else can
+        nobody.port = sock.getsockname()[1]
+        async with proxied(nobody, Link()) as proxy:
+            reader, writer = await open_to(proxy)
+            with_end = await asyncio.wait_for(asyncio.gather(reader.read(), return_exceptions=True), 60)
+            assert with_end[0] == b"" or isinstance(with_end[0], ConnectionError)
+            await until(lambda: proxy.connections == [], "its own end is over too")
+            writer.close()
 
 
 async def test_stop_ends_connections_and_frees_the_port(venue):

@@ -325,8 +325,11 @@ async def test_every_order_is_stamped_with_the_market_frame_before_it(venue):
         assert stamp["read_mono_ns"] - stamp["market_written_mono_ns"] == 250_000_000
 
 
-async def test_an_interactive_token_makes_retail_orders_late_and_free(venue):
-    async with venue.socket(auth=True, channels=PRIVATE, token_usage="interactive") as socket:
+async def test_an_interactive_token_makes_retail_orders_late_and_free():
+    async with (
+        running(replace(ONE_LEVEL, retail_delay_s=2.0)) as venue,
+        venue.socket(auth=True, channels=PRIVATE, token_usage="interactive") as socket,
+    ):
         await buy(venue, socket)
         assert venue.sim.state()["counters"].get("trades", 0) == 0
         async with venue.socket(auth=True) as pro:
@@ -613,9 +616,9 @@ async def test_the_venues_pings_are_met_by_a_pong_or_the_end():
 
 
 async def test_a_peer_that_answers_pings_is_kept_until_it_stops_answering():
-    impatient = replace(ONE_LEVEL, ping_every_s=0.1, pong_within_s=0.1)
+    impatient = replace(ONE_LEVEL, ping_every_s=1, pong_within_s=1)
     async with running(impatient) as venue, venue.http.ws_connect(venue.client.ws_url, autoping=False) as peer:
-        for _ in range(5):
+        for _ in range(2):
             ping = await peer.receive(DEADLINE_S)
             assert ping.type == aiohttp.WSMsgType.PING
             await peer.pong(ping.data)

@@ -28,7 +28,7 @@ from deltawire.venues.paradex.signing import Signer
 BTC, ETH = "BTC-USD-PERP", "ETH-USD-PERP"
 ALICE, BOB = 0xA11CE, 0xB0B
 START_UNIX_NS = 1_795_000_000_000_000_000
-DEADLINE_S = 5.0
+DEADLINE_S = 60.0
 
 
 class HandClock:

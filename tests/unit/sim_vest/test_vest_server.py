@@ -22,7 +22,7 @@ from deltawire.sim.vest_settings import PRODUCTION_CONTRACT
 from deltawire.venues.vest import rest, wire
 from deltawire.venues.vest.signing import Signer
 
-DEADLINE_S = 10
+DEADLINE_S = 60
 # Fast, so that no test waits: real delays are the exchange's matter and tested on a clock moved by hand.
 FAST = replace(
     SETTINGS, depth_median_ms=20, depth_p90_ms=20, execution_delay_ms=(1, 5), account_delay_ms=(1, 5), keepalive_s=5.0

@@ -31,7 +31,7 @@ SYMBOL = "BTC-PERP"
 SIZE_E8 = E8 // 100
 # Quick fills, so that no test waits for the venue's delays.
 FAST = replace(SETTINGS, depth_median_ms=20, depth_p90_ms=20, execution_delay_ms=(1, 5), account_delay_ms=(1, 5))
-DEADLINE_S = 10
+DEADLINE_S = 60
 
 
 async def until(condition: Callable[[], bool]) -> None:
