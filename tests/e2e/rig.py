@@ -23,7 +23,7 @@ from deltawire.journal.records import Record
 from deltawire.journal.segments import read
 
 WITHIN_S = 60.0  # only a failure takes so long
-POLL_S = 0.02
+POLL_S = 0.05
 
 
 def wait_until(done: Callable[[], Any], what: str, within_s: float = WITHIN_S) -> Any:
@@ -75,6 +75,10 @@ class Rig:
         self.spread(0)
         (folder / "bot").mkdir()
         self.config, self.socket = write_bot_files(folder / "bot", self.ready, self._cleanup)
+        # A trade ends when the test moves the spread, and not while it waits for a process.
+        text = self.config.read_text()
+        assert text.count("max_hold_s: 20") == 1
+        self.config.write_text(text.replace("max_hold_s: 20", "max_hold_s: 600"))
         self.bot: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -90,8 +94,13 @@ class Rig:
     # ---- processes ---------------------------------------------------------------------------------------------
 
     def start_bot(self) -> None:
-        self.bot = spawn(self.folder / "bot.log", "run", "--config", str(self.config))
-        wait_until(lambda: self.status().get("state") in ("running", "disarmed"), f"the bot runs\n{self.bot_log()}")
+        bot = self.bot = spawn(self.folder / "bot.log", "run", "--config", str(self.config))
+
+        def is_up() -> bool:
+            assert bot.poll() is None, f"the bot ended with {bot.returncode}\n{self.bot_log()}"
+            return self.status().get("state") in ("running", "disarmed")
+
+        wait_until(is_up, "the bot runs")
 
     def end_bot(self, which: signal.Signals = signal.SIGTERM) -> int:
         assert self.bot is not None
@@ -121,8 +130,9 @@ class Rig:
     # ---- what is seen ------------------------------------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
+        """Ask the bot; empty while none answers."""
         try:
-            return ask(self.socket, "status")
+            return ask(self.socket, "status", timeout_s=WITHIN_S)
         except NotRunning:
             return {}
 

@@ -16,7 +16,6 @@ WIDE_BPS = 40
 @pytest.fixture
 def rig(tmp_path: Path):
     with Rig(tmp_path) as made:
-        made.config.write_text(made.config.read_text().replace("max_hold_s: 20", "max_hold_s: 600"))
         yield made
 
 

@@ -30,7 +30,7 @@ def test_a_bot_killed_five_times_leaves_nothing_unhedged_twice_or_unaccounted_fo
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=280,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     report = json.loads(done.stdout)

@@ -75,7 +75,7 @@ def night(tmp_path: Path, request: pytest.FixtureRequest):
     name: Callable[..., object] = request.function
     heading = name.__name__.removeprefix("test_").replace("_", " ").capitalize()
     with Rig(tmp_path, "accounts: 2\n") as rig:
-        text = rig.config.read_text().replace("max_hold_s: 20", "max_hold_s: 600")
+        text = rig.config.read_text()
         assert "state_poll_s: 5 " in text
         rig.config.write_text(text.replace("state_poll_s: 5 ", "state_poll_s: 0.5 "))
         yield Night(rig, heading)

@@ -74,7 +74,7 @@ def test_a_paper_bot_that_was_killed_takes_its_open_trade_over_and_closes_it(rig
     os.kill(rig.bot.pid, signal.SIGKILL)
     rig.bot.wait()
     rig.start_bot()
-    assert rig.pair_state() == "holding"
+    rig.wait_for("holding")
     rig.spread(0)
     wait_until(lambda: rig.status()["round_trips"] == 1, "a round trip")
     assert rig.end_bot() == 0

@@ -21,7 +21,7 @@ def verify(rig: Rig) -> tuple[int, dict[str, Any]]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=100,
     )
     return done.returncode, json.loads(done.stdout) if done.stdout else {"stderr": done.stderr}
 
