@@ -185,7 +185,7 @@ def test_verify_finds_nothing_in_its_journal(finished):
     assert json.loads(done.stdout)["violations"] == []
 
 
-def test_ctrl_c_ends_everything_cleanly(tmp_path):
+def test_ctrl_c_ends_everything_cleanly(tmp_path: Path):
     folder = tmp_path / "run"
     demo = subprocess.Popen(
         [*DEMO, "--json", "--trades", "50", "--seconds", "100", "--dir", str(folder)],
