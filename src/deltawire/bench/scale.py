@@ -27,6 +27,7 @@ from deltawire.bench.process import Usage, subject, usage
 from deltawire.bench.reaction import timed_orders
 from deltawire.bench.reaction_join import Joined
 from deltawire.bench.reaction_run import Burst, Stepping, joined_of
+from deltawire.core.latency import presigned
 from deltawire.net.loop import run
 
 _BASE = "S001"
@@ -50,7 +51,7 @@ class _Seen:
 
     pairs: int
     joined: Joined
-    own_ns: list[int]
+    own: list[tuple[int, bool]]  # ns, and whether both orders were signed ahead
     bot: Usage
     sim: Usage
     published_per_s: float
@@ -76,7 +77,9 @@ def bench_scale(settings: ScaleSettings | None = None) -> Report:
     results: dict[str, Figures] = {}
     for at in seen:
         reactions = [step.read_ns["paradex"] - step.written_ns for step in at.joined.steps]
-        for case, samples in (("reaction", reactions), ("own", at.own_ns)):
+        own = [own_ns for own_ns, _ in at.own]
+        ahead = [own_ns for own_ns, was_ahead in at.own if was_ahead]
+        for case, samples in (("reaction", reactions), ("own", own), ("own, signed ahead", ahead)):
             if samples:
                 results[f"{case} {at.pairs} pairs"] = figures(samples, "us")
     return Report(
@@ -127,7 +130,7 @@ async def _measure(folder: Path, pairs: int, settings: ScaleSettings) -> _Seen:
             said = await process.end()
     if not said["flat"]:
         raise RuntimeError(f"{pairs} pairs: the bot did not end flat and agreed (halted: {said['halted'] or 'no'})")
-    return _Seen(pairs, joined, _own_ns(where / "journal", joined), bot, sim, published, span_s)
+    return _Seen(pairs, joined, _own(where / "journal", joined), bot, sim, published, span_s)
 
 
 async def _quiet_span(
@@ -146,19 +149,20 @@ async def _quiet_span(
     return after[0].since(before[0]), after[1].since(before[1]), (last - first) / took_s, took_s
 
 
-def _own_ns(journal: Path, joined: Joined) -> list[int]:
-    """Return, for each step, the time from the frame in the callback to both orders handed to the sockets."""
+def _own(journal: Path, joined: Joined) -> list[tuple[int, bool]]:
+    """Return, for each step, ns from the frame in the callback to both orders with the sockets, and if signed ahead."""
     timed, found = timed_orders(journal), []
     for step in joined.steps:
         stamps = [at.stamps for at in timed if step.written_ns <= at.stamps.received_mono_ns < step.until_ns]
         if len(stamps) == 2:
-            found.append(max(at.written_mono_ns for at in stamps) - min(at.received_mono_ns for at in stamps))
+            own_ns = max(at.written_mono_ns for at in stamps) - min(at.received_mono_ns for at in stamps)
+            found.append((own_ns, all(presigned(at) for at in stamps)))
     return found
 
 
 def _ratios(results: dict[str, Figures], pairs: Sequence[int]) -> dict[str, float]:
     ratios = {}
-    for case in ("reaction", "own"):
+    for case in ("reaction", "own", "own, signed ahead"):
         least = results.get(f"{case} {pairs[0]} pairs")
         for count in pairs[1:]:
             more = results.get(f"{case} {count} pairs")
@@ -177,6 +181,7 @@ def _table(seen: Sequence[_Seen]) -> Table:
         "bot's memory, MB",
         "simulators' CPU, %",
         "steps timed",
+        "signed ahead",
         "unanswered",
         "unclear",
     )
@@ -189,6 +194,7 @@ def _table(seen: Sequence[_Seen]) -> Table:
             round(at.bot.memory_bytes / _MB, 1),
             round(100 * at.sim.cpu_s / at.span_s, 1),
             len(at.joined.steps),
+            sum(was_ahead for _, was_ahead in at.own),
             at.joined.unanswered,
             at.joined.unclear,
         )

@@ -96,8 +96,14 @@ class Ladders:
             return None
         if not ladder.pays[bought][sold]:
             return None
-        one, other = ladder.orders
-        return (one[sold], other[bought]) if buy_leg else (one[bought], other[sold])
+        rungs = (sold, bought) if buy_leg else (bought, sold)
+        one, other = ladder.orders[0][rungs[0]], ladder.orders[1][rungs[1]]
+        assert one.presigned is not None
+        assert other.presigned is not None
+        # What was fresh at the clearing may not be any more: a cancel uses up a nonce, too.
+        if not (self._venues[0].is_fresh(one.presigned) and self._venues[1].is_fresh(other.presigned)):
+            return None
+        return one, other
 
     def was_taken(self, ladder: Ladder) -> None:
         """Note that orders of a cleared ladder have left."""

@@ -1,4 +1,4 @@
-"""Keeps the ladders of all pairs signed: off the loop's thread, one at a time, nearest needs first come round robin.
+"""Keeps the ladders of all pairs signed: off the loop's thread, one at a time; the pair that traded last comes first.
 
 Numbers and ids are taken on the loop; the signing runs where `offload` says; the journal has a ladder before the hot
 path can see it. A ladder is renewed when its prices have drifted or a part of its receive windows has gone by. Pairs
@@ -112,6 +112,8 @@ class Presigner:
         if self._busy is not None or self._gate.halted or not self._traders or self._recorder.broken:
             return
         now_ns = self._clock.mono_ns()
+        if self._sign_for_latest(now_ns):
+            return
         for _ in range(min(LOOKED_AT_MAX, len(self._traders))):
             trader = self._traders[self._next % len(self._traders)]
             wanted = next(self._wanted(trader, now_ns), None)
@@ -119,6 +121,16 @@ class Presigner:
                 self._sign(wanted, now_ns)
                 return  # the same pair again next time: it may need more than one
             self._next += 1
+
+    def _sign_for_latest(self, now_ns: int) -> bool:
+        """Begin to sign for the pair whose orders stirred last, if it needs it: it holds a trade, or may soon again."""
+        latest = max(self._traders, key=_stirred_mono_ns)
+        if not latest.dealer.stirred_mono_ns:
+            return False
+        wanted = next(self._wanted(latest, now_ns), None)
+        if wanted is not None:
+            self._sign(wanted, now_ns)
+        return wanted is not None
 
     async def warm_up(self) -> None:
         """Sign what the first triggers will want, before entries are allowed; for a moment at most."""
@@ -257,6 +269,7 @@ class Presigner:
             wanted.trader.ladders.entries[wanted.aim.buy_leg] = ladder
         else:
             wanted.trader.ladders.exits[wanted.trade_id] = ladder
+        wanted.trader.clear()  # a trigger may come before the next tick
 
     def _outgoing(self, wanted: _Wanted, leg: int, orders: Sequence[PreparedOrder]) -> list[Outgoing]:
         trader = wanted.trader
@@ -294,6 +307,10 @@ class Presigner:
 
 def _is_fresh(out: Outgoing) -> bool:
     return out.presigned is not None and out.venue.is_fresh(out.presigned)
+
+
+def _stirred_mono_ns(trader: PairTrader) -> int:
+    return trader.dealer.stirred_mono_ns
 
 
 def _be_nice(cpus: set[int]) -> None:

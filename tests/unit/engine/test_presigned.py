@@ -13,7 +13,7 @@ from deltawire.core.money import E8
 from deltawire.core.types import ClientOrderId, Purpose
 from deltawire.engine.presigner import RENEW_PERCENT, USABLE_PERCENT, SigningThread
 from deltawire.engine.recovery import read_back
-from deltawire.engine.trader import CLEARED_NS
+from deltawire.engine.trader import CLEARED_NS, PairTrader
 from deltawire.journal.check import check_journal
 from deltawire.journal.leaving import Left
 from deltawire.journal.records import Armed, LadderSigned, OrderIntended, OrderObserved, RunEnded
@@ -185,6 +185,24 @@ async def test_an_order_of_a_ladder_passes_the_gate_like_any_other(world: World)
     world.bot.gate.limits = replace(world.bot.gate.limits, orders_per_minute_max=1)
     world.enter()
     assert world.paradex.orders == world.vest.orders == {}
+
+
+async def test_the_pair_that_traded_last_is_signed_for_first(world: World):
+    bot = await world.begin()
+    await signed(world)
+    latest = bot.traders[0]
+    other = PairTrader(1, latest.rules, latest.venues, latest._desk)
+    other.entries_on = True
+    bot.traders.append(other)
+    await world.until(lambda: other.ladders.entries[0] is not None and bot.presigner._busy is None)
+    latest.dealer.stirred_mono_ns = world.clock.now_ns
+    for trader in bot.traders:
+        trader.ladders.entries[:] = [None, None]
+    bot.presigner._next = 1
+    bot.presigner.on_tick()
+    await asyncio.sleep(0)
+    assert latest.ladders.entries[0] is not None
+    assert other.ladders.entries == [None, None]
 
 
 async def test_a_ladder_signed_while_its_trade_began_is_thrown_away(world: World):

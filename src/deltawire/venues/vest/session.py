@@ -123,7 +123,7 @@ class VestVenue:
         return self._orders.presign(request)
 
     def is_fresh(self, prepared: PreparedOrder) -> bool:
-        return self._orders.is_fresh(prepared)
+        return prepared.correlator > self._orders.nonces.used  # as the desk's; asked at each trigger
 
     def submit(self, prepared: PreparedOrder) -> None:
         self._orders.submit(prepared)
