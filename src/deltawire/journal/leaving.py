@@ -54,7 +54,7 @@ class LeavingMark:
     def left(self) -> Left | None:
         """What the last run that had begun says; None when nothing it says can be relied on."""
         correlator, whole, owner = _FORMAT.unpack_from(self._map)
-        boot_id, _, run_id = owner.rstrip(b"\0").decode("ascii", "replace").partition(" ")
+        boot_id, _, run_id = owner.rstrip(b"\0").decode("ascii", "replace").rpartition(" ")
         return Left(run_id, correlator) if whole == _WHOLE and run_id and boot_id == self._boot_id else None
 
     def begin(self, run_id: str) -> None:

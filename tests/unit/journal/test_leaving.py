@@ -8,7 +8,7 @@ from deltawire.journal.leaving import ANY, LeavingMark, Left, open_mark
 
 
 def mark(tmp_path: Path, boot: str = "boot 1") -> LeavingMark:
-    return LeavingMark(tmp_path / "mark", boot.replace(" ", "-"))
+    return LeavingMark(tmp_path / "mark", boot)
 
 
 def test_a_mark_without_a_run_says_nothing(tmp_path: Path):
