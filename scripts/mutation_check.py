@@ -239,6 +239,20 @@ BREAKAGES = (
     ),
     _engine(
         "I6",
+        "let a ladder leave without its mark",
+        "gateway.py",
+        "self._recorder.leaving(outgoing[0].presigned)",
+        "str(outgoing[0].presigned)",
+    ),
+    Breakage(
+        "I6",
+        "clear the mark of a dead run before its ladder was asked for",
+        "src/deltawire/journal/leaving.py",
+        "if self._begun:",
+        "if True:",
+    ),
+    _engine(
+        "I6",
         "forget the unsent ladders of a dead run",
         "recovery.py",
         "found.presigned = list(ladders.may_have_left(left))",

@@ -103,12 +103,12 @@ def test_the_summary_counts_the_kills_of_each_phase_and_names_those_that_were_no
     phases = ["entering", "entering", "holding", "exiting", "unwinding", "recovering", "starting"]
     done = Drill(seed=1, kills=len(phases), scenes=[Scene(phase, 0, was_open=True) for phase in phases])
     told = lines(done)
-    assert "killed while: entering 2, repairing 0, unwinding 1, holding 1, exiting 1, recovering 1" in told
+    assert "killed while: entering 2, repairing 0, unwinding 1, holding 1, exiting 1, leaving 0, recovering 1" in told
     assert "killed outside a trade: starting 1" in told
-    assert [line for line in told if "TOO SELDOM" in line] == ["MET TOO SELDOM: repairing"]
-    assert as_document(done)["phases_short"] == ["repairing"]
+    assert [line for line in told if "TOO SELDOM" in line] == ["MET TOO SELDOM: repairing, leaving"]
+    assert as_document(done)["phases_short"] == ["repairing", "leaving"]
     wanted = as_document(replace(done, at_least=2))
-    assert wanted["phases_short"] == ["repairing", "unwinding", "holding", "exiting", "recovering"]
+    assert wanted["phases_short"] == ["repairing", "unwinding", "holding", "exiting", "leaving", "recovering"]
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 IN_A_TRADE = ("entering", "repairing", "unwinding", "holding", "exiting")
+LEAVING = "leaving"  # orders signed ahead were being written, and are not on record
 RECOVERING = "recovering"  # started again after a kill in mid-trade, and not yet ready
-PHASES = (*IN_A_TRADE, RECOVERING)
+PHASES = (*IN_A_TRADE, LEAVING, RECOVERING)
 # Aims that are no phase: some instant of the start, some instant of trading, soon after an entry or another order.
 START, TRADING, AN_ENTRY, ANOTHER_ORDER = "start", "trading", "an entry", "another order"
 _AS_IT_COMES = ((START, 0.2), (TRADING, 0.15), (AN_ENTRY, 0.26), (ANOTHER_ORDER, 0.39))

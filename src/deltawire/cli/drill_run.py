@@ -18,12 +18,13 @@ from typing import Any
 from deltawire.cli.children import Child
 from deltawire.cli.control_client import BotRefused, NotRunning, ask
 from deltawire.cli.demo_files import write_bot_files
-from deltawire.cli.drill_aim import AN_ENTRY, IN_A_TRADE, RECOVERING, START, TRADING, Aims
+from deltawire.cli.drill_aim import AN_ENTRY, IN_A_TRADE, LEAVING, RECOVERING, START, TRADING, Aims
 from deltawire.cli.drill_judge import Life, charged_ns, disagreements, duplicates, executions, lot_of, unhedged
 from deltawire.cli.drill_watch import JournalWatch, Scene
 from deltawire.cli.sim_control import Unreadable, control
 from deltawire.cli.sim_files import Ready, read_ready
 from deltawire.cli.venue_books import books_in, is_flat
+from deltawire.journal.leaving import open_mark
 
 START_S_MAX = 30.0
 STOP_S_MAX = 90.0
@@ -168,8 +169,10 @@ class CrashDrill:
             self._tell(f"{self._drill.kills} kills, {self._watch.round_trips} round trips, found {self._drill.found}")
 
     def _note_scene(self) -> None:
-        scene = self._watch.scene
-        self._was_open = scene.was_open or scene.orders_out > 0
+        scene, left = self._watch.scene, open_mark(self._journal).left
+        if left is not None and left.correlator:
+            scene = replace(scene, phase=LEAVING)
+        self._was_open = scene.was_open or scene.orders_out > 0 or scene.phase == LEAVING
         if not self._ready_unix_ns:
             # One that had not compared its positions yet was starting, whatever its journal says of the run before.
             began = self._watch.run_id != self._run_before
@@ -219,6 +222,9 @@ class CrashDrill:
         if aim == TRADING:
             self._wait(bot, self._rng.uniform(0, 3))
             return
+        if aim == LEAVING:
+            self._wait_leaving()
+            return
         self._watch.look()
         if aim in IN_A_TRADE:
             self._lead_to(aim, bot)
@@ -229,6 +235,13 @@ class CrashDrill:
             self._until(bot, lambda: (now := self._watch.last_intended) is not None and now.purpose in wanted)
         after_s = self._aims.delay_s(aim)
         self._wait(bot, after_s) if after_s > 0.005 else _spin(after_s)
+
+    def _wait_leaving(self) -> None:
+        """Return while orders signed ahead are being written. It takes some hundred microseconds: no time to sleep."""
+        mark, until_s = open_mark(self._journal), time.monotonic() + PHASE_WITHIN_S
+        while time.monotonic() < until_s:
+            if (left := mark.left) is not None and left.correlator:
+                return
 
     def _lead_to(self, phase: str, bot: Child) -> None:
         """Have the venues err so that a trade comes into this phase; for that, none may be open that would take it."""
