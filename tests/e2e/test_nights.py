@@ -22,6 +22,7 @@ from deltawire.observe.alarms import alarm_of
 
 pytestmark = pytest.mark.e2e
 WIDE_BPS = 40
+FAR_BPS = 700  # with 80 USD behind a position of some 620
 soon = partial(wait_until, within_s=60)  # on a busy machine; what is waited for comes in seconds
 PAGE = Path(__file__).resolve().parents[2] / "docs/runbook.md"
 
@@ -51,13 +52,19 @@ class Night:
         if words == ["deltawire", "run"]:
             self.rig.start_bot()
             return ""
+        if words == ["deltawire", "verify"]:  # it speaks of the bot's last comparison: a person says it once more
+            soon(lambda: self._invoke(words)[0] == 0, f"it is signed off\n{self._invoke(words)[1]}")
         if words[0] == "deltawire":  # in this process: the interpreter's start would cost a second each
-            told = CliRunner().invoke(app, [*words[1:], "--config", str(self.rig.config)])
-            assert told.exit_code == 0, f"{line}: {told.output}\n{self.rig.bot_log()}"
-            return told.output
+            exit_code, told = self._invoke(words)
+            assert exit_code == 0, f"{line}: {told}\n{self.rig.bot_log()}"
+            return told
         return subprocess.run(
             words, cwd=self.rig.config.parent, capture_output=True, text=True, check=True, timeout=100
         ).stdout
+
+    def _invoke(self, words: list[str]) -> tuple[int, str]:
+        told = CliRunner().invoke(app, [*words[1:], "--config", str(self.rig.config)])
+        return told.exit_code, told.output
 
     def is_told(self, anchor: str) -> bool:
         """Say whether an alarm of the log so far leads a person to this place of the page."""
@@ -74,7 +81,10 @@ class Night:
 def night(tmp_path: Path, request: pytest.FixtureRequest):
     name: Callable[..., object] = request.function
     heading = name.__name__.removeprefix("test_").replace("_", " ").capitalize()
-    with Rig(tmp_path, "accounts: 2\n") as rig:
+    collateral = "collateral_usd: 80
+" if "liquidation" in name.__name__ else ""
+    with Rig(tmp_path, f"accounts: 2
+{collateral}") as rig:
         text = rig.config.read_text()
         assert "state_poll_s: 5 " in text
         rig.config.write_text(text.replace("state_poll_s: 5 ", "state_poll_s: 0.5 "))
@@ -125,6 +135,44 @@ def test_venue_down(night: Night):
     events = [(line["event"], line.get("state", line.get("phase"))) for line in night.log()]
     last_ok = max(at for at, event in enumerate(events) if event == ("paradex.state", "ok"))
     assert events.index(("paradex.state", "maintenance")) < last_ok < events.index(("trade.phase", "exiting"))
+    night.do()
+    assert rig.status()["state"] == "running"
+    assert night.is_over
+    assert rig.end_bot() == 0
+    rig.assert_all_is_well()
+
+
+def test_clock_off(night: Night):
+    rig = night.rig
+    hold(rig)
+    rig.control("/clock", {"venue": "paradex", "ahead_ms": 2000})
+    soon(lambda: night.is_told("clock-off"), "a person is told")
+    [status] = night.do()
+    assert "behind the venue's" in status
+    rig.spread(0)  # exits go on
+    soon(lambda: is_flat(rig), "it is closed all the same")
+    rig.spread(WIDE_BPS)
+    soon(lambda: rig.status()["pairs"][0]["last_refusal"] == "clock", "no entry")
+    soon(lambda: rig.status()["round_trips"] == 1, "one round trip, and no more")
+    rig.control("/clock", {"venue": "paradex", "ahead_ms": 0})
+    rig.wait_for("holding")  # by itself
+    rig.spread(0)
+    soon(lambda: is_flat(rig), "it trades again")
+    assert night.is_over
+    assert rig.end_bot() == 0
+    rig.assert_all_is_well()
+
+
+def test_liquidation_near(night: Night):
+    rig = night.rig
+    hold(rig)
+    rig.spread(FAR_BPS)  # the price of the venue that is sold runs, and what it loses the other one wins
+    soon(lambda: night.is_told("liquidation-near"), "a person is told")
+    soon(lambda: rig.status()["halted"] and is_flat(rig), "the pair is closed")
+    [status] = night.do()
+    assert "liquidation" in status
+    soon(lambda: [closed.outcome for closed in rig.of(TradeClosed)] == ["closed"], "both legs, and on record")
+    rig.spread(0)
     night.do()
     assert rig.status()["state"] == "running"
     assert night.is_over

@@ -7,8 +7,14 @@ import msgspec
 Figure = str | float | int | None
 
 
+class ClockStatus(msgspec.Struct):
+    offset_ms: Figure = None  # ours less the venue's
+    blocks: str = ""  # why no entry is signed by it
+
+
 class VenueStatus(msgspec.Struct):
     ready: bool = False
+    clock: ClockStatus | None = None
     links: dict[str, bool] = {}
     feed_age_ms: dict[str, Figure] = {}
     orders: int = 0

@@ -18,7 +18,7 @@ _GAUGE_BPS = 20.0  # the span of most edges, in bps
 
 def picture(status: Status, width: int) -> RenderableType:
     """Return the whole picture for a terminal of this width."""
-    parts: list[RenderableType] = [headline(status), venues_table(status, width)]
+    parts: list[RenderableType] = [headline(status), venues_table(status, width), *clocks(status)]
     parts += [differences(status)] if status.differences else []
     parts += [pair_panel(pair, width) for pair in status.pairs]
     if status.last_latency:
@@ -58,6 +58,7 @@ def venues_table(status: Status, width: int) -> Table:
     table.add_column("connections", ratio=1)
     if width >= WIDE:
         table.add_column("feed age", justify="right")
+    table.add_column("free of equity, USD", justify="right")
     table.add_column("orders", justify="right")
     for name, venue in status.venues.items():
         links = Text(" ").join(
@@ -70,9 +71,18 @@ def venues_table(status: Status, width: int) -> Table:
         ]
         if width >= WIDE:
             row.append(" ".join(age_text(age) for age in venue.feed_age_ms.values()))
-        row.append(str(venue.orders))
+        row += [f"{cents(venue.free_usd)} of {cents(venue.equity_usd)}", str(venue.orders)]
         table.add_row(*row)
     return table
+
+
+def clocks(status: Status) -> list[Text]:
+    """Say of each venue whether our clock is too far off it."""
+    return [
+        Text(f"{name}: {venue.clock.blocks}", style="bold red")
+        for name, venue in status.venues.items()
+        if venue.clock is not None and venue.clock.blocks
+    ]
 
 
 def differences(status: Status) -> Panel:
@@ -199,6 +209,14 @@ def usd(figure: Figure) -> str:
     """Show an amount of money to a hundredth of a cent."""
     number = number_of(figure)
     return "-" if number is None else f"{number:.4f}"
+
+
+def cents(figure: Figure, sign: int = 0) -> str:
+    """Show an amount of money to the cent. sign: 1 shows it with its sign, -1 turned round."""
+    number = number_of(figure)
+    if number is None:
+        return "-"
+    return f"{number * sign:+.2f}" if sign else f"{number:.2f}"
 
 
 def age_text(age_ms: Figure) -> str:

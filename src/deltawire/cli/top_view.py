@@ -6,8 +6,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from deltawire.cli.status_reply import AlarmStatus, Figure, PhaseStatus, Status
-from deltawire.cli.status_view import journal_size, number_of, panel
+from deltawire.cli.status_reply import AlarmStatus, PhaseStatus, Status
+from deltawire.cli.status_view import cents, journal_size, panel
 
 PHASES = ("signature", "encode", "write", "wire", "parse", "total")
 ALARMS_SHOWN = 12
@@ -59,14 +59,6 @@ def accounts(status: Status) -> RenderableType:
     )
     table.caption_justify = "left"
     return panel(table, "accounts and limits")
-
-
-def cents(figure: Figure, sign: int = 0) -> str:
-    """Show an amount of money to the cent. sign: 1 shows it with its sign, -1 turned round."""
-    number = number_of(figure)
-    if number is None:
-        return "-"
-    return f"{number * sign:+.2f}" if sign else f"{number:.2f}"
 
 
 def alarms(status: Status) -> RenderableType:

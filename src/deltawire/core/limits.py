@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from deltawire.core.book import Book
-from deltawire.core.money import BPS_E8, E8, notional_e8
+from deltawire.core.money import BPS_E8, E8, format_e8, notional_e8
 from deltawire.core.types import OrderRequest, Purpose, Side
 
 WINDOW_NS = 60_000_000_000  # orders are counted over one minute
@@ -145,17 +145,23 @@ class Gate:
     def loss_refusal(self) -> Refusal | None:
         """Say which loss limit is reached, if one is: then entries stop and what is open is closed."""
         if self.lost_today_e8 >= self.limits.daily_loss_e8_max:
-            return Refusal("daily_loss", f"lost {self.lost_today_e8}e-8 today, limit {self.limits.daily_loss_e8_max}")
+            return Refusal(
+                "daily_loss",
+                f"lost {format_e8(self.lost_today_e8)} USD today, limit {format_e8(self.limits.daily_loss_e8_max)}",
+            )
         down_e8 = self.result_peak_e8 - self.result_e8
         if down_e8 >= self.limits.drawdown_e8_max:
-            return Refusal("drawdown", f"{down_e8}e-8 under the peak, limit {self.limits.drawdown_e8_max}")
+            return Refusal(
+                "drawdown", f"{format_e8(down_e8)} USD under the peak, limit {format_e8(self.limits.drawdown_e8_max)}"
+            )
         return None
 
     def inventory_refusal(self, venue: str, held_e8: int, added_e8: int) -> Refusal | None:
         """Refuse an entry that would take a venue's inventory past its limit. Notionals, unsigned."""
         if held_e8 + added_e8 <= self.limits.inventory_e8_max:
             return None
-        text = f"{venue}: {held_e8 + added_e8}e-8 with this entry, limit {self.limits.inventory_e8_max}"
+        most = format_e8(self.limits.inventory_e8_max)
+        text = f"{venue}: {format_e8(held_e8 + added_e8)} USD with this entry, limit {most}"
         return Refusal("inventory", text)
 
     def edge_refusal(self, edge_e8: int) -> Refusal | None:
@@ -166,16 +172,20 @@ class Gate:
     def _margin_refusal(self) -> Refusal | None:
         for venue, account in self.accounts.items():
             if account.free_e8 * E8 < account.equity_e8 * self.limits.free_margin_e8_min or account.equity_e8 <= 0:
-                return Refusal("margin", f"{venue}: {account.free_e8}e-8 free of {account.equity_e8}e-8")
+                return Refusal(
+                    "margin", f"{venue}: {format_e8(account.free_e8)} free of {format_e8(account.equity_e8)} USD"
+                )
         return None
 
     def _size_refusal(self, request: OrderRequest, *, is_entry: bool) -> Refusal | None:
         if request.size_e8 <= 0:
-            return Refusal("size", f"size {request.size_e8}e-8 is not positive ({request.client_id})")
+            return Refusal("size", f"size {format_e8(request.size_e8)} is not positive ({request.client_id})")
         limit_e8 = self.limits.order_notional_e8_max
         if is_entry and request.cap_price_e8 * request.size_e8 > limit_e8 * E8:
             notional = notional_e8(request.cap_price_e8, request.size_e8)
-            return Refusal("order_notional", f"notional {notional}e-8 over {limit_e8}e-8 ({request.client_id})")
+            return Refusal(
+                "order_notional", f"notional {format_e8(notional)} over {format_e8(limit_e8)} USD ({request.client_id})"
+            )
         return None
 
     def _price_refusal(self, request: OrderRequest, reference_price_e8: int) -> Refusal | None:
@@ -184,7 +194,7 @@ class Gate:
             return Refusal("price_cap", f"an order without a price cap is never sent ({request.client_id})")
         past_e8 = cap_e8 - reference_price_e8 if request.side == _BUY else reference_price_e8 - cap_e8
         if reference_price_e8 > 0 and past_e8 * E8 > reference_price_e8 * self.limits.price_cap_e8_max:
-            text = f"cap {cap_e8}e-8 too far from {reference_price_e8}e-8 ({request.client_id})"
+            text = f"cap {format_e8(cap_e8)} too far from {format_e8(reference_price_e8)} ({request.client_id})"
             return Refusal("price_cap", text)
         return None
 

@@ -311,8 +311,8 @@ class Trade:
         self.rest_tries = 0
         changed: list[Command] = [PhaseChanged(phase, finding.value)]
         if phase is STUCK:
-            legs = f"{self.position_e8(0)}, {self.position_e8(1)}"
-            changed.append(Alarm(f"trade {self.trade_id} stuck with legs {legs} e-8"))
+            legs = f"{format_e8(self.position_e8(0))} and {format_e8(self.position_e8(1))}"
+            changed.append(Alarm(f"trade {self.trade_id} stuck with legs {legs}"))
         return changed
 
     def _finding(self, books: tuple[Book, Book], ready: tuple[bool, bool], now_mono_ns: int) -> Finding | None:
@@ -497,9 +497,8 @@ class Trade:
         if not since_ns or self.alarmed or now_mono_ns - since_ns <= self.rules.unhedged_ns_max:
             return []
         self.alarmed = True
-        return [
-            Alarm(f"trade {self.trade_id} unhedged for {(now_mono_ns - since_ns) // 1_000_000} ms: {self.delta_e8}e-8")
-        ]
+        unhedged_ms = (now_mono_ns - since_ns) // 1_000_000
+        return [Alarm(f"trade {self.trade_id} unhedged for {unhedged_ms} ms: {format_e8(self.delta_e8)}")]
 
 
 def _sendable(rules: PairRules, leg: int, size_e8: int, price_e8: int) -> bool:

@@ -1,6 +1,6 @@
 """The control URL of the simulators: read their state, arm faults, hold the market. Plain HTTP, loopback only.
 
-GET /state, /market and /reaction, POST /faults, /market, /trigger and /disconnect, DELETE /faults: see
+GET /state, /market and /reaction, POST /faults, /market, /clock, /trigger and /disconnect, DELETE /faults: see
 docs/venues/sim.md. A body that
 cannot be used changes nothing and is answered 400 with {"error": …} saying what would be right. No secret is served.
 """
@@ -9,11 +9,13 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from aiohttp import web
 
 from deltawire.core.money import format_e8, parse_e8
+from deltawire.sim.clock import RealClock
 from deltawire.sim.faults import VENUES, Fault, Faults
 from deltawire.sim.market import Market, Quote
 from deltawire.sim.player import Player
@@ -40,13 +42,21 @@ class ControlServer:
     """Serves the control URL on 127.0.0.1 until stopped."""
 
     def __init__(
-        self, *, market: Market, player: Player, faults: Faults, venues: Mapping[str, VenueState], trigger: Trigger
+        self,
+        *,
+        market: Market,
+        player: Player,
+        faults: Faults,
+        venues: Mapping[str, VenueState],
+        trigger: Trigger,
+        clocks: Mapping[str, RealClock] = MappingProxyType({}),
     ) -> None:
         self._market = market
         self._player = player
         self._faults = faults
         self._venues = venues
         self._trigger = trigger
+        self._clocks = clocks
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int = 0) -> int:
@@ -57,6 +67,7 @@ class ControlServer:
         app.router.add_post("/faults", self._answering(self._post_faults))
         app.router.add_delete("/faults", self._answering(self._delete_faults))
         app.router.add_post("/market", self._answering(self._post_market))
+        app.router.add_post("/clock", self._answering(self._post_clock))
         app.router.add_get("/reaction", self._answering(self._get_reaction))
         app.router.add_post("/trigger", self._answering(self._post_trigger))
         app.router.add_post("/disconnect", self._answering(self._post_disconnect))
@@ -130,6 +141,15 @@ class ControlServer:
         elif paused is False:
             self._player.play()
         return self._player.state()
+
+    def _post_clock(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Set a venue's date so many milliseconds ahead of this machine's: to a bot, its own clock is behind."""
+        _check_keys(body, {"venue", "ahead_ms"}, needed={"venue", "ahead_ms"})
+        venue, ahead_ms = _of_type(body, "venue", str), _of_type(body, "ahead_ms", int)
+        if venue not in self._clocks:
+            raise BadRequest(f"'venue' must be one of {', '.join(self._clocks)}")
+        self._clocks[venue].unix_skew_ns = ahead_ms * _MS_NS
+        return {name: {"ahead_ms": clock.unix_skew_ns // _MS_NS} for name, clock in self._clocks.items()}
 
     def _post_trigger(self, body: dict[str, Any]) -> dict[str, Any]:
         """Move Paradex's price of a base in a while: a step whose frames a client is timed by."""

@@ -26,7 +26,7 @@ from deltawire.observe.log import BufferedLog, Level, Output, human_line
 from deltawire.sim.clock import RealClock
 from deltawire.sim.control import ControlServer, VenueState
 from deltawire.sim.credentials import ParadexKeys, VestKeys, paradex_keys, vest_keys
-from deltawire.sim.faults import Faults
+from deltawire.sim.faults import VENUES, Faults
 from deltawire.sim.market import Market
 from deltawire.sim.network import DelayProxy, Link, PortLinks
 from deltawire.sim.network_faults import strike_network
@@ -80,15 +80,16 @@ async def run_sim(settings: SimSettings, *, ready_file: Path, stop: asyncio.Even
 async def _start(settings: SimSettings, cleanup: AsyncExitStack, log: EventLog) -> dict[str, Any]:
     """Start all parts, each with its end on the stack; returns the ready file's content."""
     clock, faults, rng = RealClock(), Faults(), random.Random(settings.seed)
+    clocks = {name: RealClock() for name in VENUES}  # each venue's own: its date can be set wrong
     folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="deltawire-sim-")))  # mode 0700
     certificate_file, ca_file = _certificates(folder)
     tls = server_context(str(certificate_file))
     market, player = _market(settings, clock)
     keys = [(paradex_keys(), vest_keys()) for _ in range(settings.accounts)]
 
-    paradex = ParadexSim(clock=clock, market=market, faults=faults, settings=settings.paradex, log=log)
+    paradex = ParadexSim(clock=clocks["paradex"], market=market, faults=faults, settings=settings.paradex, log=log)
     vest_settings = replace(settings.vest, seed=settings.seed)
-    vest = VestSim(clock=clock, market=market, faults=faults, settings=vest_settings, log=log)
+    vest = VestSim(clock=clocks["vest"], market=market, faults=faults, settings=vest_settings, log=log)
     for paradex_account, vest_account in keys:
         paradex.add_account(paradex_account.account_address, paradex_account.public_key, settings.collateral_e8)
         vest.add_account(vest_account.primary_address, settings.collateral_e8)
@@ -104,7 +105,7 @@ async def _start(settings: SimSettings, cleanup: AsyncExitStack, log: EventLog) 
     call_later = asyncio.get_running_loop().call_later
     trigger = Trigger(player, clock=clock, call_later=call_later, last_written_mono_ns=paradex.market_written_mono_ns)
     venues: dict[str, VenueState] = {"paradex": paradex, "vest": vest}
-    control = ControlServer(market=market, player=player, faults=faults, venues=venues, trigger=trigger)
+    control = ControlServer(market=market, player=player, faults=faults, venues=venues, trigger=trigger, clocks=clocks)
     cleanup.push_async_callback(control.stop)
     control_port = await control.start()
     start_scenario(settings.faults, faults, asyncio.get_running_loop().call_later)

@@ -7,6 +7,7 @@ from tests.unit.sim_market.timers import HandClock
 
 from deltawire.core.money import BPS_E8, E8
 from deltawire.sim.basis import BasisSettings, shifted
+from deltawire.sim.clock import RealClock
 from deltawire.sim.control import ControlServer
 from deltawire.sim.faults import Fault, Faults
 from deltawire.sim.market import Market, Quote
@@ -32,6 +33,7 @@ class Served:
         self.clock = HandClock()
         self.market = Market(("BTC",))
         self.faults = Faults()
+        self.wall = RealClock()
         self.player = Player(
             self.market,
             (Tick(n * 10**6, ("paradex", "vest")[n % 2], "BTC", QUOTE) for n in count()),
@@ -50,6 +52,7 @@ class Served:
             faults=self.faults,
             venues={"vest": OneVenue()},
             trigger=self.trigger,
+            clocks={"vest": self.wall},
         )
 
 
@@ -102,6 +105,19 @@ async def test_a_step_is_fired_when_it_is_due_and_told_once_with_what_the_venues
     }
     _, told = await call("GET", "/reaction")
     assert told["triggers"] == []
+
+
+async def test_the_date_of_a_venue_is_set_ahead_and_right_again(served, call):
+    assert await call("POST", "/clock", {"venue": "vest", "ahead_ms": -1500}) == (200, {"vest": {"ahead_ms": -1500}})
+    assert served.wall.unix_skew_ns == -1500 * 10**6
+    assert (await call("POST", "/clock", {"venue": "mars", "ahead_ms": 1})) == (
+        400,
+        {"error": "'venue' must be one of vest"},
+    )
+    assert (await call("POST", "/clock", {"venue": "vest", "ahead_ms": "1"}))[0] == 400
+    assert served.wall.unix_skew_ns == -1500 * 10**6
+    await call("POST", "/clock", {"venue": "vest", "ahead_ms": 0})
+    assert served.wall.unix_skew_ns == 0
 
 
 async def test_the_market_shows_the_quotes_in_force(served, call):
