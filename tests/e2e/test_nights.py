@@ -81,10 +81,8 @@ class Night:
 def night(tmp_path: Path, request: pytest.FixtureRequest):
     name: Callable[..., object] = request.function
     heading = name.__name__.removeprefix("test_").replace("_", " ").capitalize()
-    collateral = "collateral_usd: 80
-" if "liquidation" in name.__name__ else ""
-    with Rig(tmp_path, f"accounts: 2
-{collateral}") as rig:
+    collateral = "collateral_usd: 80\n" if "liquidation" in name.__name__ else ""
+    with Rig(tmp_path, f"accounts: 2\n{collateral}") as rig:
         text = rig.config.read_text()
         assert "state_poll_s: 5 " in text
         rig.config.write_text(text.replace("state_poll_s: 5 ", "state_poll_s: 0.5 "))
