@@ -407,7 +407,7 @@ async def patient(world: World, work: Coroutine[Any, Any, Any]) -> None:
 
 async def test_the_thread_that_signs_ends_with_the_bot():
     signer = SigningThread()
-    assert await signer(list) == []
+    assert await signer([]) == []
     assert any(thread.name.startswith("presigner") for thread in threading.enumerate())
     signer.close()
     assert not any(thread.name.startswith("presigner") for thread in threading.enumerate())
