@@ -14,11 +14,14 @@ from tests.unit.journal import facts
 
 from deltawire.cli.drill import as_document, lines
 from deltawire.cli.drill_aim import PHASES, RECOVERING, START, Aims, share_of
-from deltawire.cli.drill_judge import Execution, charged_ns, duplicates, executions, lot_of, unhedged
+from deltawire.cli.drill_judge import Execution, charged, doubts, duplicates, executions, lot_of, too_long, unhedged
 from deltawire.cli.drill_run import Drill
 from deltawire.cli.drill_watch import JournalWatch, Scene
 from deltawire.cli.template import LIVE, config_text
+from deltawire.core.events import InDoubt
+from deltawire.core.types import ClientOrderId
 from deltawire.journal.log import JournalLog
+from deltawire.journal.records import observed
 
 E8 = 10**8
 
@@ -75,7 +78,21 @@ def test_a_stretch_lasts_from_the_first_lot_to_the_last(done, stretches):
 
 
 def test_a_stretch_is_charged_only_while_a_bot_lived():
-    assert charged_ns([(10, 30)], [(0, 5), (5, 12), (20, 24), (28, 90)]) == [2, 4, 2]
+    assert charged([(10, 30)], [(0, 5), (5, 12), (20, 24), (28, 90)]) == [(10, 12), (20, 24), (28, 30)]
+
+
+def test_the_bound_grows_with_each_further_order_that_its_venue_lost():
+    lost = [(5, "c0"), (11, "c1"), (13, "c1"), (15, "c2"), (40, "c3")]
+    assert too_long([(10, 18)], lost, 8, 7) == []
+    assert too_long([(10, 25)], lost, 8, 7) == [], "two orders"
+    assert too_long([(10, 26)], lost, 8, 7) == [(16, 15)]
+    assert too_long([(16, 25)], lost, 8, 7) == [(9, 8)], "none"
+
+
+def test_orders_in_doubt_are_told_by_the_journal(tmp_path: Path):
+    with JournalLog(tmp_path) as log:
+        log.append_all([facts.run_started(), facts.intended("c1"), observed(ClientOrderId("c1"), InDoubt("lost"), 7)])
+    assert doubts(tmp_path) == [(7, "c1")]
 
 
 def test_the_lot_is_what_both_venues_can_trade(tmp_path: Path):

@@ -12,7 +12,7 @@ from typing import Any
 from deltawire.cli.venue_books import Books, differences, journal_books
 from deltawire.core.money import E8, parse_e8
 from deltawire.journal.check import check_journal
-from deltawire.journal.records import InstrumentLoaded, OrderIntended
+from deltawire.journal.records import InstrumentLoaded, OrderIntended, OrderObserved
 from deltawire.journal.segments import read
 
 
@@ -63,15 +63,38 @@ def unhedged(done: Iterable[Execution], lot_e8: int, until_unix_ns: int) -> list
     return [*stretches, (since_ns, until_unix_ns)] if since_ns else stretches
 
 
-def charged_ns(stretches: Iterable[tuple[int, int]], spans: Iterable[tuple[int, int]]) -> list[int]:
-    """Return how long each stretch lay inside each span it met."""
+def charged(stretches: Iterable[tuple[int, int]], spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the part of each stretch that lay inside each span it met."""
     spans = list(spans)
     return [
-        min(to, until) - max(since, begin)
+        (max(since, begin), min(to, until))
         for since, to in stretches
         for begin, until in spans
         if min(to, until) > max(since, begin)
     ]
+
+
+def doubts(journal: Path) -> list[tuple[int, str]]:
+    """Return when each order was found to be in doubt, as (UTC ns, client id): once a run that had to read it."""
+    records = (record for _, record in read(journal))
+    return [(at.unix_ns, at.client_id) for at in records if isinstance(at, OrderObserved) and at.kind == "in_doubt"]
+
+
+def too_long(
+    parts: Iterable[tuple[int, int]], doubtful: Iterable[tuple[int, str]], bound_ns: int, again_ns: int
+) -> list[tuple[int, int]]:
+    """Return the parts that were longer than their bound, each as (how long it was, the bound).
+
+    again_ns: on top of the bound for each order after the first that came to be in doubt within the part. A venue that
+    loses one close after the other makes the bot wait for each.
+    """
+    doubtful, found = list(doubtful), []
+    for begin, end in parts:
+        lost = len({client_id for unix_ns, client_id in doubtful if begin <= unix_ns <= end})
+        allowed_ns = bound_ns + max(lost - 1, 0) * again_ns
+        if end - begin > allowed_ns:
+            found.append((end - begin, allowed_ns))
+    return found
 
 
 def duplicates(state: Mapping[str, Any], journal: Path) -> list[str]:

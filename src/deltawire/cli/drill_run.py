@@ -19,7 +19,17 @@ from deltawire.cli.children import Child
 from deltawire.cli.control_client import BotRefused, NotRunning, ask
 from deltawire.cli.demo_files import write_bot_files
 from deltawire.cli.drill_aim import AN_ENTRY, IN_A_TRADE, LEAVING, RECOVERING, START, TRADING, Aims
-from deltawire.cli.drill_judge import Life, charged_ns, disagreements, duplicates, executions, lot_of, unhedged
+from deltawire.cli.drill_judge import (
+    Life,
+    charged,
+    disagreements,
+    doubts,
+    duplicates,
+    executions,
+    lot_of,
+    too_long,
+    unhedged,
+)
 from deltawire.cli.drill_watch import JournalWatch, Scene
 from deltawire.cli.sim_control import Unreadable, control
 from deltawire.cli.sim_files import Ready, read_ready
@@ -33,6 +43,7 @@ WIDE_BPS = 40
 # would refuse it and would list it: at Vest 3 s (the receive window of what closes) and 2 s (its lists lag) after it
 # was signed. By then it is asked for every 2 s, and a repair or unwind that is answered late takes 1 s.
 UNHEDGED_S_MAX = 8.0
+AGAIN_S = 7.0  # on top, for each further order that its venue loses: the same, but for the answer that comes late
 START_ALLOWED_S = 4.0  # on top, counted from the start of the process: interpreter, connections, comparison
 FOUND_KEPT = 40  # a drill that finds more than this is broken in one way, not forty
 
@@ -321,24 +332,23 @@ class CrashDrill:
             self._found("the journal ends with an open trade")
         done = executions(state, *names)
         stretches = unhedged(done, lot_of(self._journal), time.time_ns())
-        drill.alive_unhedged_ns = charged_ns(
-            stretches, ((life.born_unix_ns, life.died_unix_ns) for life in drill.lives)
-        )
-        drill.trading_unhedged_ns = charged_ns(
+        alive = charged(stretches, ((life.born_unix_ns, life.died_unix_ns) for life in drill.lives))
+        trading = charged(
             stretches, ((life.ready_unix_ns, life.died_unix_ns) for life in drill.lives if life.ready_unix_ns)
         )
-        _bounded(drill.trading_unhedged_ns, UNHEDGED_S_MAX, "by a bot that may trade", self._found)
-        _bounded(drill.alive_unhedged_ns, UNHEDGED_S_MAX + START_ALLOWED_S, "counted from its start", self._found)
+        drill.alive_unhedged_ns = [end - begin for begin, end in alive]
+        drill.trading_unhedged_ns = [end - begin for begin, end in trading]
+        self._bound(trading, UNHEDGED_S_MAX, "by a bot that may trade")
+        self._bound(alive, UNHEDGED_S_MAX + START_ALLOWED_S, "counted from its start")
         drill.executed, drill.trades = len(done), self._watch.round_trips
         drill.orders = sum(state[v]["counters"].get("orders_received", 0) for v in ("paradex", "vest"))
         for venue, kinds in state["faults"]["taken"].items():
             drill.faults.update({f"{venue} {kind}": count for kind, count in kinds.items()})
 
-
-def _bounded(stretches_ns: list[int], bound_s: float, whose: str, found: Callable[[str], None]) -> None:
-    longest_ns = max(stretches_ns, default=0)
-    if longest_ns > bound_s * 1e9:
-        found(f"one leg was alone for {longest_ns / 1e9:.3f} s {whose}; the bound is {bound_s:g} s")
+    def _bound(self, parts: list[tuple[int, int]], bound_s: float, whose: str) -> None:
+        wrong = too_long(parts, doubts(self._journal), int(bound_s * 1e9), int(AGAIN_S * 1e9))
+        for was_ns, allowed_ns in wrong:
+            self._found(f"one leg was alone for {was_ns / 1e9:.3f} s {whose}; the bound is {allowed_ns / 1e9:g} s")
 
 
 def _spin(seconds: float) -> None:
