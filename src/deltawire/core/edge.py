@@ -14,6 +14,7 @@ from deltawire.core.types import Instrument, Side
 # An entry takes the whole size, or this part of it where the books are thin or the edge is in their first levels only.
 # Few sizes, so that orders of each can be signed before they are wanted (decision 0012).
 SIZE_SHARES = (1, 2, 4)
+_TWICE_E8 = 2 * E8
 _HALF = E8 // 2  # notionals are rounded as core.money does; written out, for every frame near an edge comes here
 
 
@@ -165,9 +166,15 @@ def best_opening(rules: PairRules, books: tuple[Book, Book], size_max_e8: int) -
     """
     best: Opportunity | None = None
     one, other = books
-    if one.asks and other.bids and _pays(one.asks[0][0], other.bids[0][0], rules.needed_e8):
-        best = _largest(rules, books, 0, size_max_e8)
-    if other.asks and one.bids and _pays(other.asks[0][0], one.bids[0][0], rules.needed_e8):
+    needed_e8 = rules.needed_e8
+    if one.asks and other.bids:
+        buy_e8, sell_e8 = one.asks[0][0], other.bids[0][0]
+        if (sell_e8 - buy_e8) * _TWICE_E8 >= needed_e8 * (sell_e8 + buy_e8):  # as _pays
+            best = _largest(rules, books, 0, size_max_e8)
+    if other.asks and one.bids:
+        buy_e8, sell_e8 = other.asks[0][0], one.bids[0][0]
+        if (sell_e8 - buy_e8) * _TWICE_E8 < needed_e8 * (sell_e8 + buy_e8):
+            return best
         found = _largest(rules, books, 1, size_max_e8)
         if found is not None and (best is None or found.edge_e8 > best.edge_e8):
             best = found
@@ -176,7 +183,7 @@ def best_opening(rules: PairRules, books: tuple[Book, Book], size_max_e8: int) -
 
 def _pays(buy_e8: int, sell_e8: int, needed_e8: int) -> bool:
     """Say whether the spread of two prices reaches what is needed; as spread_rate_e8, without its division."""
-    return (sell_e8 - buy_e8) * 2 * E8 >= needed_e8 * (sell_e8 + buy_e8)
+    return (sell_e8 - buy_e8) * _TWICE_E8 >= needed_e8 * (sell_e8 + buy_e8)
 
 
 def _largest(rules: PairRules, books: tuple[Book, Book], buy_leg: int, size_max_e8: int) -> Opportunity | None:
