@@ -58,7 +58,7 @@ class ReactionSettings:
     """
 
     blocks: int = 3
-    idle_steps: int = 64
+    idle_steps: int = 100
     hot_steps: int = 24
     slow_idle_steps: int = 12
     slow_hot_steps: int = 8
