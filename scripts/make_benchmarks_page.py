@@ -154,12 +154,13 @@ def own_time(reports: Reports) -> list[str]:
         ours, floors = (figure("reaction", case, "p50")(reports) for case in (_OWN, _FLOORS_OWN))
     except KeyError:
         return []
-    return [
-        f"Of the {number(ours)} us of own time, the floor, which decodes and decides nothing and has its orders ready, takes "
-        f"{number(floors)} us: on this machine the two write calls, made by a process that has just been woken, cost that "
-        "much by themselves, whatever calls them. The rest is Python that has not run since the last tick: cold, a function "
-        "costs 4 to 5 us where it costs 0.1 us in a loop (docs/decisions/0018-clearing-ahead.md).\n"
-    ]
+    words = (
+        f"Of the {number(ours)} us of own time, the floor, which decodes and decides nothing and has its orders ready, "
+        f"takes {number(floors)}: two write calls of a process that has just been woken cost that much here, "
+        "whatever makes them. The rest is Python that has not run since the last tick, and so is slow "
+        "(docs/decisions/0018-clearing-ahead.md).\n"
+    )
+    return [words]
 
 
 def section(report: dict[str, Any], images: Path) -> str:
