@@ -12,7 +12,6 @@ import typer
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Delta-neutral arbitrage bot for perpetual DEXes, with exact local venues to prove it on.",
 )
 
 Config = Annotated[Path, typer.Option("--config", help="Settings of the bot.", metavar="FILE")]
@@ -38,6 +37,24 @@ class Preset(Enum):
     PAPER = "paper"
     TESTNET = "testnet"
     LIVE = "live"
+
+
+def _tell_version(asked: bool) -> None:  # noqa: FBT001 - how typer calls it
+    if asked:
+        from deltawire import __version__
+
+        typer.echo(f"deltawire {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Delta-neutral arbitrage bot for perpetual DEXes, with exact local venues to prove it on."""
 
 
 @app.command()
