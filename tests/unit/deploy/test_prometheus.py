@@ -118,19 +118,60 @@ def test_prometheus_is_answered_on_loopback(tmp_path: Path):
         thread.join()
 
 
+def completed(reply: dict[str, Any]) -> dict[str, Any]:
+    """Add what the venues of this test do not have: a rate limit and a time of their own; its bot ran no minute."""
+    budget = {"name": "orders", "left": 3, "size": 5, "period_s": 60, "refused": 0}
+    reply["venues"]["vest"] |= {"budgets": [budget], "clock": {"offset_ms": -7.5, "blocks": ""}}
+    reply["loop"]["lag"] |= {"p50": 120.0}
+    return reply
+
+
 def names_used(text: str) -> set[str]:
     return set(re.findall(r"\bdeltawire_[a-z_]+", text))
 
 
 async def test_rules_and_dashboard_name_only_metrics_that_exist(reply: dict[str, Any]):
-    # What the venues of this test do not have: a rate limit and a time of their own; and its bot ran for no minute.
-    budget = {"name": "orders", "left": 3, "size": 5, "period_s": 60, "refused": 0}
-    reply["venues"]["vest"] |= {"budgets": [budget], "clock": {"offset_ms": -7.5, "blocks": ""}}
-    reply["loop"]["lag"] |= {"p50": 120.0}
-    existing = {name for name, *_ in samples(exposition(reply))}
+    existing = {name for name, *_ in samples(exposition(completed(reply)))}
     expressions = re.findall(r"expr: (.*)", RULES.read_text()) + EXPRESSIONS
     assert len(expressions) > 30
     assert {name for text in expressions for name in names_used(text)} - existing == set()
+
+
+def labels_by_metric(text: str) -> dict[str, dict[str, set[str]]]:
+    """Return metric -> label -> its values."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = found.setdefault(sample.name, {})
+            for label, value in sample.labels.items():
+                labels.setdefault(label, set()).add(value)
+    return found
+
+
+async def test_rules_and_dashboard_name_only_labels_that_exist(reply: dict[str, Any]):
+    existing = labels_by_metric(exposition(completed(reply)))
+    of_rules = re.findall(r"expr: (.*)", RULES.read_text())
+    said = [(text, "") for text in of_rules]
+    said += [(target["expr"], target.get("legendFormat", "")) for panel in PANELS for target in panel["targets"]]
+    wrong: list[str] = []
+    for text, legend in said:
+        known = {"job", "instance"}.union(*(existing.get(name, {}) for name in names_used(text)))
+        for name, selector in re.findall(r"(deltawire_[a-z_]+)\{([^}]*)\}", text):
+            for label, is_plain, value in re.findall(r"(\w+)\s*(=|=~|!=|!~)\s*\"([^\"]*)\"", selector):
+                values = existing[name].get(label)
+                if values is None and label not in ("job", "instance"):
+                    wrong.append(f"{text}: {name} has no label {label}")
+                elif values and is_plain == "=" and "$" not in value and value not in values:
+                    wrong.append(f"{text}: {label} is never {value}")
+        for named in re.findall(r"\b(?:by|without|on|ignoring)\s*\(([^)]*)\)", text):
+            wrong += [f"{text}: by {label}" for label in re.findall(r"\w+", named) if label not in known]
+        wrong += [
+            f"{text}: {{{{{label}}}}}" for label in re.findall(r"\{\{\s*(\w+)\s*\}\}", legend) if label not in known
+        ]
+    assert wrong == []
+    assert any("{" in text for text, _ in said), "or nothing was looked at"
+    anywhere = {label for labels in existing.values() for label in labels} | {"job", "instance"}
+    assert set(re.findall(r"\$labels\.(\w+)", RULES.read_text())) <= anywhere
 
 
 def test_every_metric_of_the_code_is_in_the_docs_and_no_other():
