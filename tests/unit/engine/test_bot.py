@@ -401,6 +401,8 @@ async def test_what_a_second_start_learned_survives_a_second_crash(world: World)
     rewrite(world.folder, without_sent)
     bot = await world.begin(recovered)
     await world.until(lambda: status(bot)["pairs"][0]["state"] == "holding")
+    doubts = [record.text for record in world.of(OrderObserved) if record.kind == "in_doubt"]
+    assert doubts == ["the bot was away"], "in doubt from the start on, not only once its news is overdue"
     bot = await world.begin(await world.crash())
     assert status(bot)["pairs"][0]["state"] == "holding"
     assert bot.resolver.looked_up == 0, "it was settled before the second crash"
