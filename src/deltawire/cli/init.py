@@ -26,7 +26,8 @@ def init(folder: Path, preset: str, ready_file: Path | None) -> None:
     config, env = folder / "config.yaml", folder / ".env"
     there = [str(path) for path in (config, env) if path.exists() or path.is_symlink()]
     if there:
-        exits.leave(f"{' and '.join(there)} is there already; move it away or choose another --dir", exits.MISUSED)
+        are = "is there already; move it" if len(there) == 1 else "are there already; move them"
+        exits.leave(f"{' and '.join(there)} {are} away or choose another --dir", exits.MISUSED)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_new(config, config_text(values), mode=0o644)

@@ -12,7 +12,7 @@ from deltawire.cli.waiting import waiting
 from deltawire.config import load_config
 from deltawire.journal.report import build_report
 from deltawire.journal.report_view import render
-from deltawire.journal.segments import JournalError
+from deltawire.journal.segments import JournalError, segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,6 @@ def journal_place(
         with exits.wrong_settings_told():
             settings = load_config(config, connects=False).journal
         journal, url = settings.dir, settings.url if url is None else url
-    if must_exist and not journal.is_dir():
+    if must_exist and not (journal.is_dir() and segments(journal)):
         exits.leave(f"there is no journal in {journal}; name its folder with --journal", exits.MISUSED)
     return JournalPlace(journal, url or "")

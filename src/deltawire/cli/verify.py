@@ -62,7 +62,7 @@ def as_document(statement: Statement) -> dict[str, object]:
         "status": report.status,
         "records": statement.records,
         "flat": report.flat,
-        "agree": not statement.differences,
+        "agree": statement.agree,
         "asked_live": bool(statement.answers),
         "compared_unix_ns": statement.compared_unix_ns,
         "venues": {venue: account.to_json() for venue, account in statement.accounts.items()},
@@ -111,7 +111,7 @@ def lines(statement: Statement) -> list[str]:
     told.append(f"invariants I1, I3, I4, I5, I6: {broken}")
     told += [f"  record {v.seq} breaks {v.rule}: {v.text}" for v in statement.violations]
     told.append(f"flat: {'yes' if report.flat else 'no'}")
-    told.append(f"journal and venues agree ({_when(statement)}): {'no' if statement.differences else 'yes'}")
+    told.append(f"journal and venues agree ({_when(statement)}): {'yes' if statement.agree else 'no'}")
     told += [f"  {difference}" for difference in statement.differences]
     told.append("SIGNED OFF" if statement.signed_off else "NOT SIGNED OFF")
     return told

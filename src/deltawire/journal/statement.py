@@ -97,8 +97,13 @@ class Statement:
     answers: Mapping[str, VenueAnswer] = field(default_factory=dict)
 
     @property
+    def agree(self) -> bool:
+        """Whether something was compared, by the bot or now, and nothing differs."""
+        return bool(self.compared_unix_ns or self.answers) and not self.differences
+
+    @property
     def signed_off(self) -> bool:
-        return not self.differences and not self.violations and self.report.flat
+        return self.agree and not self.violations and self.report.flat
 
     def with_answers(self, answers: Mapping[str, VenueAnswer]) -> "Statement":
         """Judge by what the venues say now; what the bot's last comparison found no longer counts."""

@@ -5,8 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from tests.unit.journal import facts
 from typer.testing import CliRunner
 
+from deltawire import __version__
 from deltawire.cli.main import app
 from deltawire.journal.log import JournalLog
 from deltawire.journal.records import PositionRow, PositionsChecked, RunEnded, RunStarted
@@ -36,10 +38,42 @@ def test_an_unknown_command_exits_2():
 
 
 @pytest.mark.parametrize("command", ["report", "verify"])
-def test_a_journal_that_is_not_there_is_refused(tmp_path, command):
-    result = runner.invoke(app, [command, "--journal", str(tmp_path / "none")])
+@pytest.mark.parametrize("place", ["none", "file", "folder of something else"])
+def test_a_journal_that_is_not_there_is_refused(tmp_path, command, place):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder of something else").mkdir()
+    result = runner.invoke(app, [command, "--journal", str(tmp_path / place)])
     assert result.exit_code == 2
     assert "there is no journal" in result.stderr
+
+
+def test_init_names_every_file_in_its_way(tmp_path):
+    assert runner.invoke(app, ["init", "--dir", str(tmp_path)]).exit_code == 0
+    assert ".env are there already; move them away" in runner.invoke(app, ["init", "--dir", str(tmp_path)]).stderr
+    (tmp_path / ".env").unlink()
+    assert "config.yaml is there already; move it away" in runner.invoke(app, ["init", "--dir", str(tmp_path)]).stderr
+
+
+def test_the_version_is_one_line():
+    result = runner.invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"deltawire {__version__}\n")
+
+
+def test_an_archive_is_told_in_words_and_in_json(tmp_path):
+    journal = tmp_path / "journal"
+    with JournalLog(journal) as log:
+        log.append_all([facts.run_started(), *facts.round_trip(), facts.positions_checked(), facts.run_ended()])
+    arguments = ["journal", "archive", "--journal", str(journal), "--to", str(tmp_path / "to")]
+    told = runner.invoke(app, arguments)
+    assert (told.exit_code, "nothing was archived: no whole run ended more than 30 days ago" in told.stdout) == (
+        0,
+        True,
+    )
+    told = runner.invoke(app, [*arguments, "--json"])
+    assert json.loads(told.stdout)["archive"] is None
+    with JournalLog(journal):
+        refused = runner.invoke(app, arguments)
+    assert (refused.exit_code, "stop that bot first" in refused.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("command", ["report", "verify"])

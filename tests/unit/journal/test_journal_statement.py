@@ -84,6 +84,15 @@ def test_each_difference_the_journal_shows_is_named_with_both_values(tmp_path: P
     assert lines(statement)[-1] == "NOT SIGNED OFF"
 
 
+def test_what_was_never_compared_is_no_agreement(tmp_path: Path):
+    with JournalLog(tmp_path) as log:
+        log.append(facts.run_started())
+    statement = build_statement(tmp_path)
+    assert not statement.agree
+    assert not statement.signed_off
+    assert "journal and venues agree (never compared): no" in lines(statement)
+
+
 def test_a_broken_invariant_is_not_signed_off_even_where_positions_agree(tmp_path: Path):
     statement = stated(tmp_path, *FLAT, seen("c1", "sent"), checked(row(0, 0)), ENDED)
     assert [violation.rule for violation in statement.violations] == ["I3"]
