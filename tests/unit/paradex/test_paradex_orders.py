@@ -93,6 +93,7 @@ async def test_an_order_is_never_written_twice(rig):
     assert rig.fake.order_connection.methods.count("order.create") == 1
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_lost_reply_is_in_doubt_after_the_timeout_and_later_news_is_still_told(rig):
     rig.fake.on_create = silent
     client_id = rig.submit()
@@ -103,6 +104,7 @@ async def test_a_lost_reply_is_in_doubt_after_the_timeout_and_later_news_is_stil
     await rig.until_kinds(client_id, "Sent", "InDoubt", "FillSeen", "Closed", "Acked")
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_an_acknowledged_order_without_an_end_is_in_doubt(rig):
     client_id = rig.submit()
     await rig.until_kinds(client_id, "Sent", "Acked", "InDoubt")
@@ -125,6 +127,7 @@ async def test_a_lost_socket_puts_every_unfinished_order_in_doubt_once(rig):
     assert rig.fake.cancelled_by_disconnect == open_ids
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_an_order_in_doubt_by_timeout_is_not_put_in_doubt_again_by_the_lost_socket(rig):
     rig.fake.on_create = silent
     client_id = rig.submit()

@@ -134,6 +134,7 @@ async def test_a_connection_lost_before_the_answer_is_in_doubt(down):
     assert down.sink.of(client_id)[1] == InDoubt("reset by peer")
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_an_answer_that_never_comes_is_in_doubt_after_the_timeout(down):
     down.fake.on_post = lambda params, done: None
     client_id = down.submit(purpose=Purpose.EXIT)
@@ -193,6 +194,7 @@ async def test_an_order_of_an_older_connection_blocks_its_market_until_it_is_rea
     assert rig.venue.entry_block(BTC) == ""
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_an_order_read_as_still_open_goes_on_blocking(rig):
     client_id = rig.submit()
     await rig.until_kinds(client_id, "Sent", "Acked", "InDoubt")
@@ -208,7 +210,7 @@ async def test_an_order_read_as_still_open_goes_on_blocking(rig):
 @pytest.mark.parametrize(("recv_window_ms", "blocked"), [(60_000, True), (-250, False)])
 async def test_an_order_not_found_blocks_until_its_receive_window_has_passed(recv_window_ms, blocked):
     """A window of -250 ms, with the margin of 250 ms, has passed a millisecond after the signature."""
-    rig = make_rig(replace(SETTINGS, recv_window_ms=recv_window_ms))
+    rig = make_rig(replace(SETTINGS, recv_window_ms=recv_window_ms, reply_timeout_s=0.05))
     await rig.venue.start(rig.sink)
     rig.fake.on_create = lambda connection, request, order: rig.fake.orders.clear()  # it never arrived
     prepared = rig.prepare()
@@ -220,6 +222,7 @@ async def test_an_order_not_found_blocks_until_its_receive_window_has_passed(rec
     await rig.venue.close()
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_an_order_whose_fills_make_it_whole_blocks_nothing_even_if_its_end_is_never_told(rig):
     rig.fake.on_create = lambda connection, request, order: None
     client_id = rig.submit()
@@ -233,6 +236,7 @@ async def test_an_order_whose_fills_make_it_whole_blocks_nothing_even_if_its_end
     await rig.sink.until(lambda: "Closed" in rig.sink.kinds(client_id))
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_look_up_that_finds_the_whole_fill_but_not_the_order_frees_its_market(rig):
     rig.fake.on_create = lambda connection, request, order: None
     prepared = rig.prepare()
