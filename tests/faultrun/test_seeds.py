@@ -10,7 +10,8 @@ SEEDS = range(1_000, 1_020)
 # Seeds that broke a rule once.
 # 7070: a trade ended while an order that had filled was in doubt, for its venue denied it.
 # 4991: a position that others changed stayed unseen for seconds, because each look at the accounts met a trade.
-FOUND = (7_070, 4_991)
+# 2371: told to stop two seconds after a person had closed a rest by hand, the bot ended unclean without looking.
+FOUND = (7_070, 4_991, 2_371)
 
 
 @pytest.mark.parametrize("seed", [*SEEDS, *FOUND])

@@ -13,7 +13,7 @@ from deltawire.core.book import Book
 from deltawire.core.events import OrderEvent
 from deltawire.core.limits import Gate
 from deltawire.core.money import notional_e8
-from deltawire.core.trade import Trade
+from deltawire.core.trade import STUCK, Trade
 from deltawire.core.types import ClientOrderId
 from deltawire.engine.agreement import AGREE_WITHIN_S, Agreement, difference, until
 from deltawire.engine.desk import Desk, News
@@ -238,6 +238,8 @@ class Bot:
         self._log.info("bot.stopping", reason=reason)
         self._stop_watching()
         self._stall.cancel()
+        if any(trade.phase is STUCK for trader in self.traders for trade in trader.dealer.open):
+            await self.watcher.settle()  # a person may just have closed by hand what the bot could not
         await self.flatten(reason)
         await self._let_lists_catch_up()
         flat, agree = await self.agreement.confirm_end(idle=all(trader.is_idle for trader in self.traders))

@@ -15,6 +15,7 @@ from tests.unit.journal.facts import intended, run_started
 from deltawire.core.events import Closed, FillSeen
 from deltawire.core.limits import Limits
 from deltawire.core.money import E8, format_e8
+from deltawire.core.trade import STUCK
 from deltawire.core.types import Purpose, Side
 from deltawire.engine.assembly import run_to_end
 from deltawire.engine.bot import Bot
@@ -741,6 +742,21 @@ async def test_a_pair_that_was_never_seen_still_opens_nothing_until_a_look_shows
     world.clock.now_ns += SHOWN_WITHIN_NS
     assert await watcher.round()
     assert trader.suspicion == ""
+
+
+async def test_a_stop_sees_first_what_a_person_closed_of_a_trade_that_was_stuck(world: World):
+    """Told to stop between two looks at the accounts, the bot sent closes for what was gone, and ended unclean."""
+    bot = await world.begin()
+    world.enter()
+    _fill_both(world)
+    [trade] = bot.traders[0].dealer.open
+    trade.phase = STUCK
+    world.paradex.liquidated_e8, world.vest.liquidated_e8 = -SIZE_E8, SIZE_E8
+    world.clock.now_ns += SHOWN_WITHIN_NS
+    stopping = asyncio.ensure_future(bot.stop("test"))
+    await world.until(stopping.done)
+    assert await stopping
+    assert len(world.paradex.orders) == len(world.vest.orders) == 1, "no close was sent"
 
 
 async def test_a_position_near_liquidation_closes_the_pair(world: World):
