@@ -1,5 +1,7 @@
 """Each fault of the simulated Paradex, and what the adapter makes of it."""
 
+from itertools import cycle
+
 import pytest
 from tests.faults.rig import SIZE_E8, covers, impatient, short_lived, until
 
@@ -253,9 +255,15 @@ async def test_a_state_of_the_system_blocks_entries_until_it_is_over(paradex, mo
 @impatient
 async def test_a_book_that_stands_still_behind_its_best_prices_is_not_traded_on(paradex):
     paradex.arm("stale_book", ms=60_000)
-    for step in range(1, 40):
+    steps = cycle(range(1, 40))
+
+    def noticed() -> bool:
+        """Move the best prices on: after a reconnect, too, they must run ahead of the book."""
+        step = next(steps)
         paradex.quote(60_000 + step, 60_001 + step)
-    await until(lambda: any("trails" in why for _, _, why in paradex.sink.books), "noticed")
+        return any("trails" in why for _, _, why in paradex.sink.books)
+
+    await until(noticed, "noticed")
     paradex.arm("stale_book", ms=0)  # over, now that it was noticed
     paradex.quote(60_100, 60_101)
     await until(lambda: paradex.book_is_current, "the book is back")
