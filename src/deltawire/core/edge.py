@@ -105,7 +105,7 @@ def opening(rules: PairRules, books: tuple[Book, Book], buy_leg: int, size_e8: i
     sell = _taken(books[1 - buy_leg].bids, size_e8)
     if buy is None or sell is None:
         return None
-    spread_e8 = spread_rate_e8(buy[0], sell[0])
+    spread_e8 = (sell[0] - buy[0]) * _TWICE_E8 // (sell[0] + buy[0])  # as spread_rate_e8, written out
     return Opportunity(buy_leg, size_e8, spread_e8, spread_e8 - rules.entry_costs_e8, buy[1], sell[1])
 
 
@@ -165,17 +165,21 @@ def best_opening(rules: PairRules, books: tuple[Book, Book], size_max_e8: int) -
     Most frames end at the first look: best prices that do not pay for the smallest size pay for no size.
     """
     best: Opportunity | None = None
-    one, other = books
     needed_e8 = rules.needed_e8
-    if one.asks and other.bids:
-        buy_e8, sell_e8 = one.asks[0][0], other.bids[0][0]
-        if (sell_e8 - buy_e8) * _TWICE_E8 >= needed_e8 * (sell_e8 + buy_e8):  # as _pays
-            best = _largest(rules, books, 0, size_max_e8)
-    if other.asks and one.bids:
-        buy_e8, sell_e8 = other.asks[0][0], one.bids[0][0]
-        if (sell_e8 - buy_e8) * _TWICE_E8 < needed_e8 * (sell_e8 + buy_e8):
-            return best
-        found = _largest(rules, books, 1, size_max_e8)
+    for buy_leg in (0, 1):
+        asks, bids = books[buy_leg].asks, books[1 - buy_leg].bids
+        if not asks or not bids:
+            continue
+        buy_e8, sell_e8 = asks[0][0], bids[0][0]
+        if (sell_e8 - buy_e8) * _TWICE_E8 < needed_e8 * (sell_e8 + buy_e8):  # as _pays, written out
+            continue
+        found: Opportunity | None = None
+        for size_e8 in rules.sizes_e8:
+            deep_enough = opening(rules, books, buy_leg, size_e8) if size_e8 <= size_max_e8 else None
+            if deep_enough is not None:
+                found = deep_enough
+                if found.edge_e8 >= rules.entry_edge_e8:
+                    break
         if found is not None and (best is None or found.edge_e8 > best.edge_e8):
             best = found
     return best
@@ -184,19 +188,6 @@ def best_opening(rules: PairRules, books: tuple[Book, Book], size_max_e8: int) -
 def _pays(buy_e8: int, sell_e8: int, needed_e8: int) -> bool:
     """Say whether the spread of two prices reaches what is needed; as spread_rate_e8, without its division."""
     return (sell_e8 - buy_e8) * _TWICE_E8 >= needed_e8 * (sell_e8 + buy_e8)
-
-
-def _largest(rules: PairRules, books: tuple[Book, Book], buy_leg: int, size_max_e8: int) -> Opportunity | None:
-    found: Opportunity | None = None
-    for size_e8 in rules.sizes_e8:
-        if size_e8 > size_max_e8:
-            continue
-        deep_enough = opening(rules, books, buy_leg, size_e8)
-        if deep_enough is not None:
-            found = deep_enough
-            if found.edge_e8 >= rules.entry_edge_e8:
-                break
-    return found
 
 
 def funding_hour_e8(rates_e8: tuple[int, int], buy_leg: int) -> int:

@@ -82,15 +82,25 @@ class PairTrader:
 
     def on_book(self, received_mono_ns: int) -> None:
         """React to a change of either book. received_mono_ns: when its frame was handed to us."""
-        trades = self.dealer.open
         if self._slow is not None:
             self._slow.watch(self.books, received_mono_ns)
-        if trades:
+        if self.dealer.open:
             self._consider_exits(received_mono_ns)
-            # Nothing is added while anything is moving or in doubt, nor in the other direction.
-            if len(trades) >= self.rules.layers_max or not trades or not self.dealer.is_at_rest:
+            if not self._may_add():
                 return
-        self._consider_entry(received_mono_ns)
+        decoded_ns = self._desk.clock.mono_ns()
+        found = best_opening(self.rules, self.books, self.rules.size_e8)
+        if self._slow is not None and (found is None or not self._is_wanted(found)):
+            found = self._slow.found
+        if found is None or not self._is_wanted(found):
+            self._confirming, self._confirmed = -1, 0
+            return
+        self._consider_entry(found, received_mono_ns, decoded_ns)
+
+    def _may_add(self) -> bool:
+        """Say whether a further trade may begin: nothing is added while anything is moving or in doubt."""
+        trades = self.dealer.open
+        return 0 < len(trades) < self.rules.layers_max and self.dealer.is_at_rest
 
     def _consider_exits(self, received_mono_ns: int) -> None:
         for trade in tuple(self.dealer.open):
@@ -125,14 +135,7 @@ class PairTrader:
         self.ladders.was_taken(ladder)
         return True
 
-    def _consider_entry(self, received_mono_ns: int) -> None:
-        decoded_ns = self._desk.clock.mono_ns()
-        found = best_opening(self.rules, self.books, self.rules.size_e8)
-        if self._slow is not None and (found is None or not self._is_wanted(found)):
-            found = self._slow.found
-        if found is None or not self._is_wanted(found):
-            self._confirming, self._confirmed = -1, 0
-            return
+    def _consider_entry(self, found: Opportunity, received_mono_ns: int, decoded_ns: int) -> None:
         if found.buy_leg != self._confirming:
             self._confirming, self._confirmed, self._confirming_since_ns = found.buy_leg, 0, received_mono_ns
         self._confirmed += 1
@@ -156,6 +159,8 @@ class PairTrader:
 
     def _is_wanted(self, found: Opportunity) -> bool:
         layers = self.dealer.open
+        if not layers:
+            return found.edge_e8 >= self.rules.entry_edge_e8
         if found.edge_e8 < self.rules.entry_edge_e8 + len(layers) * self.rules.layer_step_e8:
             return False
         return all(trade.buy_leg == found.buy_leg for trade in layers)
