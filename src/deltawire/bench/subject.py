@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from deltawire.net.loop import never_sleep, quiet_gc, run
+from deltawire.net.pages import collapse
 
 READY = "ready"
 
@@ -22,7 +23,7 @@ class Subject:
         self.job, self._ended = job, ended
 
     async def ready(self) -> None:
-        """Say that triggers may come, and wait until they are over. The collector is as quiet as the bot's.
+        """Say that triggers may come, and wait until they are over. Collector and memory are as the bot has them.
 
         Only now, and only this thread, goes to the CPU of the job: a bot's signing thread keeps all that there are.
         """
@@ -30,6 +31,7 @@ class Subject:
             os.sched_setaffinity(0, {self.job["cpu"]})
         stop = never_sleep(asyncio.get_running_loop()) if self.job["never_sleep"] else None
         quiet_gc()
+        collapse()
         _say(READY)
         await self._ended.wait()
         if stop is not None:

@@ -30,6 +30,7 @@ from deltawire.journal.leaving import LeavingMark, open_mark
 from deltawire.journal.log import JournalLog
 from deltawire.journal.segments import JournalError, read
 from deltawire.net import loop as net_loop
+from deltawire.net import pages
 from deltawire.net.sockets import SocketNetwork
 from deltawire.net.tls import client_context
 from deltawire.observe.log import BufferedLog
@@ -200,6 +201,13 @@ async def run_to_end(bot: Bot, stop: "Stop", log: EventLog) -> int:
             return EXIT_UNCLEAN
         raise failure
     net_loop.quiet_gc()
+    gathered = pages.collapse()
+    log.info(
+        "bot.memory_gathered",
+        huge_bytes=gathered.huge_bytes,
+        of_bytes=gathered.of_bytes,
+        reason=gathered.reason,
+    )
     reason = await stopping
     return EXIT_CLEAN if await bot.stop(reason) else EXIT_UNCLEAN
 
