@@ -8,6 +8,7 @@ ends.
 A bot that trades without a pause would never be seen still. So a look that found a pair moving is made up for as soon
 as the pair is still, and past position_age_ms_max its entries wait for that look. A change is thus suspected within
 that time and one interval, what an open trade takes to come to rest, and SHOWN_WITHIN_NS; and believed AGAIN_S later.
+The same goes for accounts that cannot be read: they are asked for again soon, and after that time nothing is opened.
 """
 
 import asyncio
@@ -125,6 +126,9 @@ class Watcher:
             reports = await asyncio.gather(*(self._read(venue) for venue in self._venues))
         except UNREADABLE as e:
             self._log.warning("account.unreadable", reason=str(e))
+            self._missed = pairs
+            for pair in pairs:
+                self._hold_if_unseen(pair, "not read whole")
             return False
         by_venue = {venue.name: report for venue, report in zip(self._venues, reports, strict=True)}
         self._look_at_liquidation(by_venue)
@@ -160,10 +164,14 @@ class Watcher:
             pair.shown_mono_ns = began_ns
             return rows
         self._missed.append(pair)
+        self._hold_if_unseen(pair, "moving at every look")
+        return rows
+
+    def _hold_if_unseen(self, pair: _Pair, why: str) -> None:
+        """Have the entries of a pair wait whose positions no look has shown whole for too long."""
         age_ns = self._clock.mono_ns() - pair.shown_mono_ns
         if age_ns > self._age_ns_max and not pair.trader.suspicion:
-            pair.trader.suspicion = f"moving at every look for {age_ns / 1e9:.0f} s: entries wait for a full one"
-        return rows
+            pair.trader.suspicion = f"{why} for {age_ns / 1e9:.0f} s: entries wait for a full one"
 
     def _look_at_liquidation(self, by_venue: dict[str, dict[str, PositionReport]]) -> None:
         for trader in self._traders:

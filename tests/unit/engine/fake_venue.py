@@ -70,6 +70,7 @@ class FakeVenue:
         self.is_final: set[ClientOrderId] = set()
         self.lost: set[ClientOrderId] = set()  # never reached the venue
         self.unreachable = False
+        self.unreadable = False  # the account alone
         self.unsendable = ""
         self.halted = False
         self.liquidated_e8 = 0  # what others did to the position
@@ -156,6 +157,8 @@ class FakeVenue:
         return []
 
     async def balance(self) -> BalanceReport:
+        if self.unreadable:
+            raise ConnectionError("no route")
         return BalanceReport(10**12, self.free_e8)
 
     async def close(self) -> None:

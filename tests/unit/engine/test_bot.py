@@ -744,6 +744,24 @@ async def test_a_pair_that_was_never_seen_still_opens_nothing_until_a_look_shows
     assert trader.suspicion == ""
 
 
+async def test_accounts_that_cannot_be_read_for_long_hold_up_entries_until_they_are(world: World):
+    """While reads failed, the bot went on trading on positions it had not seen for fifteen seconds (seed 2938)."""
+    [trader] = (await world.begin()).traders
+    watcher = world.bot.watcher
+    assert await watcher.round()
+    world.vest.unreadable = True
+    assert not await watcher.round()
+    assert trader.suspicion == "", "once is no reason"
+    world.clock.now_ns += POSITION_AGE_NS_MAX + 1
+    assert not await watcher.round()
+    assert "not read whole" in trader.suspicion
+    world.enter()
+    assert world.paradex.orders == {}
+    world.vest.unreadable = False
+    assert await watcher.round()
+    assert trader.suspicion == ""
+
+
 async def test_a_stop_sees_first_what_a_person_closed_of_a_trade_that_was_stuck(world: World):
     """Told to stop between two looks at the accounts, the bot sent closes for what was gone, and ended unclean."""
     bot = await world.begin()
