@@ -7,7 +7,10 @@ ccxt with the bare job of one leg, on an account of their own. The simulators fi
 of their own: `idle` once the market's stream has been silent for 10 ms, `hot` 2 ms after the last of ten frames.
 `never-sleep`: the client's loop spins instead of waiting. `own` is the bot's part, from its journal: from the frame in
 its callback to both orders handed to the sockets; with `wire` before and behind it makes up the Paradex reaction.
-`own of the floor` is the same of the floor, which does nothing but call write: what the two calls cost here.
+A step the bot holds back (steps come so fast that a look at the accounts may meet Vest's list before it shows the last
+fill: then nothing is opened until it is read again) and enters on a later frame counts with its whole wait: this is the
+far tail, tens of ms. `own of the floor` is the same of the floor, which does nothing but call write: what the two calls
+cost here.
 
 With two CPUs or more, clients have one and the venues another: on a shared one the kernel runs the woken venue before
 the client's own write call returns.
