@@ -95,6 +95,10 @@ def hold(rig: Rig) -> None:
     rig.wait_for("holding")
 
 
+def told(night: Night) -> list[tuple[str, Any]]:
+    return [(line["event"], line.get("state", line.get("phase"))) for line in night.log()]
+
+
 def is_flat(rig: Rig) -> bool:
     return rig.pair_state() == "watching"
 
@@ -130,7 +134,8 @@ def test_venue_down(night: Night):
     night.do()
     night.do()
     soon(lambda: is_flat(rig), "it is closed when the venue trades again")
-    events = [(line["event"], line.get("state", line.get("phase"))) for line in night.log()]
+    soon(lambda: ("trade.phase", "closed") in told(night), "the log, which is written a little later, has it too")
+    events = told(night)
     last_ok = max(at for at, event in enumerate(events) if event == ("paradex.state", "ok"))
     assert events.index(("paradex.state", "maintenance")) < last_ok < events.index(("trade.phase", "exiting"))
     night.do()
