@@ -20,7 +20,7 @@ from deltawire.core.money import format_e8
 from deltawire.engine.recovery import DAY_NS, Recovered, read_back
 from deltawire.journal.backup import write_backup
 from deltawire.journal.check import check_journal
-from deltawire.journal.log import JournalLog
+from deltawire.journal.log import JournalLog, sync_directory
 from deltawire.journal.records import (
     Archived,
     Halted,
@@ -86,7 +86,7 @@ def put_away(journal: Path, archive: Path, older_than_unix_ns: int, now_unix_ns:
         new = _write_new(journal, archive, cut, last_seq, now_unix_ns)
         _compare(journal, old, new.parent, now_unix_ns)
         new.rename(journal / new.name)  # from here on the new one is the journal
-        _sync(journal)
+        sync_directory(journal)
         _remove_leftovers(journal)
     after = sum(1 for _ in read(journal))
     return PutAway(archive, records, after, before_bytes, size_bytes(journal))
@@ -250,11 +250,3 @@ def _remove_leftovers(journal: Path) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

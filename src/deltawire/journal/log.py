@@ -179,7 +179,7 @@ class JournalLog:
             if size > self._offset:
                 self.torn = _set_aside(path, self._fd, self._offset, size)
             os.fdatasync(self._fd)
-            _sync_directory(self.directory)
+            sync_directory(self.directory)
         except BaseException:
             os.close(self._fd)
             raise
@@ -238,7 +238,7 @@ class _Flush:
             for fd in self.fds:
                 os.fdatasync(fd)
             if self.directory:
-                _sync_directory(self.directory)
+                sync_directory(self.directory)
         finally:
             for fd in self.fds:
                 os.close(fd)
@@ -290,7 +290,8 @@ def _set_aside(path: Path, fd: int, offset: int, size: int) -> TornTail:
     return TornTail(path, offset, size - offset, kept_in)
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Flush a directory to disk: the names in it last from here on. Raises OSError."""
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
