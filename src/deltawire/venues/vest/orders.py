@@ -106,10 +106,6 @@ class OrderDesk:
         """Lay out an order now, and return the work of signing it. Raises as prepare does."""
         return partial(self._sign, request, self._fields(request), self._account.signer, OrderStamps())
 
-    def is_fresh(self, prepared: PreparedOrder) -> bool:
-        """Whether no later nonce has been used: it is not known if the venue wants rising ones."""
-        return prepared.correlator > self.nonces.used
-
     def _fields(self, request: OrderRequest) -> wire.OrderFields:
         if request.size_e8 <= 0 or request.cap_price_e8 <= 0:
             raise ValueError(f"size {request.size_e8}e-8 and cap {request.cap_price_e8}e-8 must be above zero")

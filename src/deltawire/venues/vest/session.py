@@ -123,7 +123,8 @@ class VestVenue:
         return self._orders.presign(request)
 
     def is_fresh(self, prepared: PreparedOrder) -> bool:
-        return prepared.correlator > self._orders.nonces.used  # as the desk's; asked at each trigger
+        """Whether no later nonce has been used: it is not known if the venue wants rising ones."""
+        return prepared.correlator > self._orders.nonces.used
 
     def submit(self, prepared: PreparedOrder) -> None:
         self._orders.submit(prepared)
